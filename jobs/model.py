@@ -1,0 +1,159 @@
+"""The values that flow through a job, all frozen: Request, Delta, Usage, Timing, Result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+Endpoint = Literal["chat", "completions", "embeddings", "responses"]
+"""What is asked of the provider; ``chat`` is ``/chat/completions`` in OpenAI's words."""
+
+Status = Literal["ok", "truncated", "refused", "filtered", "partial", "invalid", "error"]
+"""How a row ended. Proof, not hope: a stream without its finish is never ``ok``."""
+
+FINAL: frozenset[str] = frozenset({"ok", "truncated", "refused", "filtered", "invalid"})
+"""Statuses that a resumed job leaves alone; ``partial`` and ``error`` run again."""
+
+GOOD: frozenset[str] = frozenset({"ok", "truncated"})
+"""Statuses that do not count as failed."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One row, ready to be sent.
+
+    ``messages`` is the chat history (endpoint ``chat``); ``input`` is the prompt of
+    ``completions``, the input of ``embeddings`` or ``responses``. ``params`` are request
+    parameters in OpenAI's words (``max_tokens``, ``temperature``, ``tools``, ...). ``model`` is
+    the name the server knows. ``line`` is 1-based within ``path``. ``fingerprint`` covers
+    everything that shapes the answer.
+    ``read_at`` is the clock's time (seconds) at which the row was read.
+    """
+
+    id: str
+    line: int
+    path: str
+    endpoint: Endpoint
+    model: str
+    fingerprint: str
+    messages: Sequence[Mapping[str, Any]] = ()
+    input: Any = None
+    params: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = {}
+    read_at: float = 0.0
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest answer this request allows, in tokens, where it says so."""
+        for key in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
+            value = self.params.get(key)
+            if isinstance(value, int):
+                return value
+        return None
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """A row that can't be sent; it becomes a result with ``status: "invalid"``.
+
+    ``error_type`` is ``invalid_row``, or ``duplicate_id``.
+    """
+
+    id: str
+    line: int
+    path: str
+    reason: str
+    error_type: str = "invalid_row"
+    metadata: Mapping[str, Any] = {}
+    read_at: float = 0.0
+    fingerprint: str = ""
+
+
+Row = Request | Rejected
+
+
+class Usage(Struct, frozen=True):
+    """Tokens of one request as the provider counted them.
+
+    ``cached_tokens`` are part of ``input_tokens``, ``reasoning_tokens`` of ``output_tokens``.
+    ``cost_usd`` is the provider's own figure where it sends one (OpenRouter does), else None.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
+
+
+class Delta(Struct, frozen=True):
+    """What one event of a stream adds. A provider that does not stream yields one of them.
+
+    ``tool_calls`` are OpenAI's tool-call deltas, to be joined by ``index``. ``logprobs`` are the
+    items of ``logprobs.content``. ``value`` is an output that is not text (an embedding).
+    ``finish_reason`` is the provider's own word; ``status`` is what it means here. The attempt is
+    complete only when a delta with a ``status`` arrived.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    logprobs: Sequence[Any] = ()
+    value: Any = None
+    finish_reason: str | None = None
+    status: Status | None = None
+    usage: Usage | None = None
+    model: str | None = None
+
+
+class Metrics(Struct, frozen=True):
+    """Times of one row, in seconds.
+
+    ``queue_s``: from reading the row to its first send; ``limiter_s``: the part of all waits that
+    the gate caused; ``ttft_s``: from the last send to its first token; ``latency_s``: from the
+    first send to the last byte, waits between attempts included; ``itl_*``: between chunks with
+    text.
+    ``retried`` names the error type of each attempt that was tried again.
+    """
+
+    started_at: str
+    queue_s: float
+    limiter_s: float
+    ttft_s: float | None
+    itl_mean_s: float | None
+    itl_max_s: float | None
+    latency_s: float
+    output_tokens_per_s: float | None
+    attempts: int
+    retried: Sequence[str]
+
+
+class Failure(Struct, frozen=True):
+    """Why a row did not end well; ``type`` as in :mod:`.errors`."""
+
+    type: str
+    http_status: int | None
+    message: str
+    retryable: bool
+
+
+class Result(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """How one row ended; its fields, in this order, are the line in the output file."""
+
+    id: str
+    line: int
+    fingerprint: str
+    status: Status
+    output: Any
+    finish_reason: str | None
+    provider: str | None
+    model: str | None
+    fallbacks: int
+    usage: Usage | None
+    cost_usd: float | None
+    metrics: Metrics | None
+    error: Failure | None
+    metadata: Mapping[str, Any]
+    tool_calls: Sequence[Any] | UnsetType = UNSET
+    logprobs: Sequence[Any] | UnsetType = UNSET
+    reasoning: str | UnsetType = UNSET

@@ -1,0 +1,108 @@
+"""Every protocol between the rooms, in the order that data flows.
+
+Source.requests() -> Engine -> Call(row) - Gate.admit - Provider.stream
+                         -> Result -> Sink.write        an Observer sees every event
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from .events import Event
+from .model import Delta, Request, Result, Row, Usage
+
+
+class Clock(Protocol):
+    """Time, injected so that tests never wait. Seconds."""
+
+    def now(self) -> float:
+        """A monotonic time."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Source(Protocol):
+    """Rows in, lazily; never the whole input at once."""
+
+    def requests(self) -> AsyncIterator[Row]:
+        """Raises :class:`.errors.SourceError` when the input can't be read."""
+        ...
+
+
+class Permit(Protocol):
+    """Leave to send one request."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds that admission took."""
+        ...
+
+    def settle(self, usage: Usage | None) -> None:
+        """Put the real usage in the place of the estimate; None leaves the estimate standing."""
+        ...
+
+
+class Gate(Protocol):
+    """The limits of one route: slots, requests and tokens a minute. First come, first served."""
+
+    def admit(self, request: Request) -> AbstractAsyncContextManager[Permit]:
+        """Wait for a slot, then for the budget; leaving the context gives the slot back.
+
+        Raises :class:`.errors.TooLarge` at once when the request alone exceeds the token budget.
+        """
+        ...
+
+
+class Provider(Protocol):
+    """One wire format, one server."""
+
+    name: str
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """One attempt. Raises only :class:`.errors.ProviderError`; ends only after a finish."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Results out."""
+
+    async def write(self, result: Result) -> None:
+        """Returns when the line is with the operating system. Raises :class:`.errors.SinkError`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Sync and release. Safe to call twice."""
+        ...
+
+
+class Parking(Protocol):
+    """Tells the engine that a row waits, so that it lets another one in for as long."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+Worker = Callable[[Row, Parking], Awaitable[Result]]
+"""One row in, how it ended out; raises only errors of the whole job."""
+
+
+class Engine(Protocol):
+    """Who runs the calls: a bounded pump from source through worker to sink."""
+
+    async def run(self, source: Source, worker: Worker, sink: Sink) -> None: ...
+
+
+class Observer(Protocol):
+    """Progress, logs, telemetry, the live page: anything that only watches."""
+
+    def __call__(self, event: Event) -> None: ...
