@@ -28,13 +28,6 @@ class RowSkipped(Struct, frozen=True):
     id: str
 
 
-class RowSent(Struct, frozen=True):
-    """An attempt goes out; ``attempt`` counts from 1."""
-
-    request: Request
-    attempt: int
-
-
 class AttemptFailed(Struct, frozen=True):
     """``wait`` is the pause before the next attempt in seconds; None when there is none."""
 
@@ -64,4 +57,4 @@ class Draining(Struct, frozen=True):
     grace: float
 
 
-Event = JobStarted | RowSkipped | RowSent | AttemptFailed | RowFinished | SourceWaited | Draining
+Event = JobStarted | RowSkipped | AttemptFailed | RowFinished | SourceWaited | Draining

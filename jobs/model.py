@@ -76,14 +76,12 @@ class Usage(Struct, frozen=True):
     """Tokens of one request as the provider counted them.
 
     ``cached_tokens`` are part of ``input_tokens``, ``reasoning_tokens`` of ``output_tokens``.
-    ``cost_usd`` is the provider's own figure where it sends one (OpenRouter does), else None.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
-    cost_usd: float | None = None
 
 
 class Delta(Struct, frozen=True):
@@ -92,7 +90,8 @@ class Delta(Struct, frozen=True):
     ``tool_calls`` are OpenAI's tool-call deltas, to be joined by ``index``. ``logprobs`` are the
     items of ``logprobs.content``. ``value`` is an output that is not text (an embedding).
     ``finish_reason`` is the provider's own word; ``status`` is what it means here. The attempt is
-    complete only when a delta with a ``status`` arrived.
+    complete only when a delta with a ``status`` arrived. ``cost_usd`` is the provider's own figure
+    for the whole request where it sends one (OpenRouter's ``usage.cost``).
     """
 
     text: str = ""
@@ -103,7 +102,7 @@ class Delta(Struct, frozen=True):
     finish_reason: str | None = None
     status: Status | None = None
     usage: Usage | None = None
-    model: str | None = None
+    cost_usd: float | None = None
 
 
 class Metrics(Struct, frozen=True):

@@ -84,15 +84,21 @@ class Sink(Protocol):
         ...
 
 
-class Parking(Protocol):
-    """Tells the engine that a row waits, so that it lets another one in for as long."""
+class Seat(Protocol):
+    """A row's place in the engine; entered as a context while the row only waits.
+
+    Entering raises when the job is ending: the row is then left for the next run.
+    """
+
+    sending: bool
+    """Set by the worker when a request goes out: the row is not let go of lightly from here on."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, *exc: object) -> None: ...
 
 
-Worker = Callable[[Row, Parking], Awaitable[Result]]
+Worker = Callable[[Row, Seat], Awaitable[Result]]
 """One row in, how it ended out; raises only errors of the whole job."""
 
 

@@ -1,0 +1,145 @@
+"""The deltas of one attempt, put together; and when each of them came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .model import Delta, Status, Usage
+
+
+class Answer:
+    """What one attempt, ``sent`` at that time, has brought so far. Times are in seconds."""
+
+    __slots__ = (
+        "_began",
+        "_last",
+        "_reasoning",
+        "_texts",
+        "_tools",
+        "cost_usd",
+        "finish_reason",
+        "first",
+        "gaps",
+        "logprobs",
+        "longest_gap",
+        "sent",
+        "status",
+        "usage",
+        "value",
+    )
+
+    def __init__(self, sent: float) -> None:
+        self.sent = sent
+        self._texts: list[str] = []
+        self._reasoning: list[str] = []
+        self._tools: dict[int, dict[str, Any]] = {}
+        self._began = sent
+        self._last: float | None = None
+        self.first: float | None = None
+        self.gaps = 0
+        self.longest_gap = 0.0
+        self.logprobs: list[Any] = []
+        self.value: Any = None
+        self.finish_reason: str | None = None
+        self.status: Status | None = None
+        self.usage: Usage | None = None
+        self.cost_usd: float | None = None
+
+    def add(self, delta: Delta, now: float) -> None:
+        """Take in one delta that arrived at ``now``."""
+        text = delta.text
+        if text:
+            self._texts.append(text)
+            if self._last is None:
+                self._began = now
+                if self.first is None:
+                    self.first = now
+            else:
+                self.gaps += 1
+                gap = now - self._last
+                if gap > self.longest_gap:
+                    self.longest_gap = gap
+            self._last = now
+        if delta.reasoning or delta.tool_calls or delta.logprobs:
+            self._add_rare(delta, now)
+        if delta.status is not None:
+            self.status = delta.status
+            self.finish_reason = delta.finish_reason
+        if delta.usage is not None:
+            self.usage = delta.usage
+            self.cost_usd = delta.cost_usd
+        if delta.value is not None:
+            self.value = delta.value
+
+    def _add_rare(self, delta: Delta, now: float) -> None:
+        if self.first is None:
+            self.first = now
+        if delta.reasoning:
+            self._reasoning.append(delta.reasoning)
+        self.logprobs.extend(delta.logprobs)
+        for part in delta.tool_calls:
+            join_tool_call(self._tools, part)
+
+    @property
+    def output(self) -> Any:
+        """The text, or the value where the answer is none; "" where nothing came."""
+        return self.value if self.value is not None else whole("".join(self._texts))
+
+    @property
+    def reasoning(self) -> str:
+        return whole("".join(self._reasoning))
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        return [self._tools[index] for index in sorted(self._tools)]
+
+    @property
+    def mean_gap(self) -> float | None:
+        """Mean time between two chunks with text, in seconds; None with fewer than two."""
+        if not self.gaps or self._last is None:
+            return None
+        return (self._last - self._began) / self.gaps
+
+    def __len__(self) -> int:
+        """How much arrived, in characters: to tell which of two broken attempts brought more."""
+        tools = sum(len(str(call)) for call in self._tools.values())
+        return sum(map(len, self._texts)) + sum(map(len, self._reasoning)) + tools
+
+    def __bool__(self) -> bool:
+        return bool(self._texts or self._reasoning or self._tools)
+
+    def __repr__(self) -> str:
+        return f"<Answer {len(self)} characters, {self.status or 'unfinished'}>"
+
+
+def join_tool_call(calls: dict[int, dict[str, Any]], part: Mapping[str, Any]) -> None:
+    """Add one tool-call delta (OpenAI's shape) to the calls known so far, by its ``index``."""
+    index = part.get("index")
+    if not isinstance(index, int):
+        index = len(calls)
+    call = calls.setdefault(index, {})
+    for key, value in part.items():
+        if key == "index" or value is None:
+            continue
+        if key == "function" and isinstance(value, dict):
+            function = call.setdefault("function", {})
+            for name, piece in value.items():
+                if name in ("arguments", "name") and isinstance(function.get(name), str):
+                    function[name] += piece if isinstance(piece, str) else ""
+                elif piece is not None:
+                    function[name] = piece
+        else:
+            call[key] = value
+
+
+def whole(text: str) -> str:
+    """Join surrogate halves that a server sent in two chunks into the character they mean.
+
+    A half without its other half stays as it is: the record writes it as a JSON escape.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text

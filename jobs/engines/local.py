@@ -1,0 +1,170 @@
+"""All calls on one event loop: a pool of pumps from source through worker to sink."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from ..errors import LlmbatchError
+from ..events import Draining, RowFinished, SourceWaited
+from ..model import Row
+from ..ports import Clock, Observer, Sink, Source, Worker
+from ..drain import Drain, Stop
+
+NOTICEABLE = 0.001
+"""A shorter wait for the source, in seconds, is not worth an event."""
+
+
+class Drained(Exception):
+    """The job is ending, and this row is not to be sent again."""
+
+
+class Seat:
+    """One pump's place in the engine, and what its row is doing.
+
+    The worker sets ``sending`` when a request goes out; it holds until the row's result is
+    written or the row backs off. Used as a context it says that the row backs off, so that
+    another row may be let in for as long.
+    """
+
+    __slots__ = ("_engine", "sending", "task")
+
+    def __init__(self, engine: LocalEngine) -> None:
+        self._engine = engine
+        self.sending = False
+        self.task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self.sending = False
+        self._engine.park()
+
+    def __exit__(self, *exc: object) -> None:
+        self._engine.unpark()
+
+    def __repr__(self) -> str:
+        return f"<Seat {'sending' if self.sending else 'waiting'}>"
+
+
+class LocalEngine:
+    """Runs at most ``concurrency`` rows at a time, and lets others in for those that back off.
+
+    Rows are read when a pump is free, so what is held in memory is at most ``4 * concurrency``
+    rows, however long the input. When ``drain`` is asked for, rows that were not sent yet are let
+    go (a resumed run sends them), those with the provider have ``grace`` seconds to finish.
+    """
+
+    def __init__(
+        self, *, concurrency: int, drain: Drain, grace: float, clock: Clock, observer: Observer
+    ) -> None:
+        self._concurrency = concurrency
+        self._most = 4 * concurrency
+        self._drain = drain
+        self._grace = grace
+        self._clock = clock
+        self._observe = observer
+        self._seats: set[Seat] = set()
+        self._parked = 0
+        self._exhausted = False
+        self._reading = asyncio.Lock()
+
+    async def run(self, source: Source, worker: Worker, sink: Sink) -> None:
+        """Pump until the source is dry or the drain is done; raises the first error of the job."""
+        self._rows: AsyncIterator[Row] = source.requests()
+        self._worker = worker
+        self._sink = sink
+        deadline: asyncio.TimerHandle | None = None
+
+        def drain(stop: Stop) -> None:
+            nonlocal deadline
+            self._let_go()
+            self._observe(Draining(stop.message, len(self._seats), self._grace))
+            loop = asyncio.get_running_loop()
+            deadline = loop.call_later(self._grace, self._cancel, list(self._seats))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for _ in range(self._concurrency):
+                    self._spawn()
+                self._drain.listen(drain)
+        except BaseExceptionGroup as errors:
+            raise first(errors) from None
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+            close = getattr(self._rows, "aclose", None)
+            if close is not None:
+                await close()
+
+    def park(self) -> None:
+        """A row backs off: its place goes to another one, as far as memory allows."""
+        if self._drain.stop is not None:
+            raise Drained
+        self._parked += 1
+        room = self._concurrency - (len(self._seats) - self._parked)
+        if room > 0 and len(self._seats) < self._most and not self._exhausted:
+            self._spawn()
+
+    def unpark(self) -> None:
+        """The row is back."""
+        self._parked -= 1
+
+    def _spawn(self) -> None:
+        seat = Seat(self)
+        self._seats.add(seat)
+        seat.task = self._group.create_task(self._pump(seat))
+
+    async def _pump(self, seat: Seat) -> None:
+        try:
+            while len(self._seats) - self._parked <= self._concurrency:
+                seat.sending = False
+                row = await self._next()
+                if row is None:
+                    return
+                result = await self._worker(row, seat)
+                await self._sink.write(result)
+                self._observe(RowFinished(result))
+        except Drained:
+            return
+        finally:
+            self._seats.discard(seat)
+
+    async def _next(self) -> Row | None:
+        async with self._reading:
+            if self._exhausted or self._drain.stop is not None:
+                return None
+            began = self._clock.now()
+            row = await anext(self._rows, None)
+            waited = self._clock.now() - began
+            if waited > NOTICEABLE:
+                self._observe(SourceWaited(waited))
+            if row is None:
+                self._exhausted = True
+            return row
+
+    def _let_go(self) -> None:
+        waiting = [seat for seat in self._seats if not seat.sending]
+        self._cancel(waiting)
+        self._seats.difference_update(waiting)
+
+    @staticmethod
+    def _cancel(seats: list[Seat]) -> None:
+        for seat in seats:
+            if seat.task is not None:
+                seat.task.cancel()
+
+    def __repr__(self) -> str:
+        return f"<LocalEngine {len(self._seats)} open, {self._parked} waiting>"
+
+
+def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to report: this project's own before any other, a group is never shown."""
+    flat: list[BaseException] = []
+    stack: list[BaseException] = [errors]
+    while stack:
+        error = stack.pop()
+        if isinstance(error, BaseExceptionGroup):
+            stack.extend(error.exceptions)
+        else:
+            flat.append(error)
+    return next((e for e in flat if isinstance(e, LlmbatchError)), flat[-1])
