@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from .errors import ProviderError
-from .model import Request, Result
+from .model import Request, Result, Status
 
 
 class JobStarted(Struct, frozen=True):
@@ -23,9 +23,10 @@ class JobStarted(Struct, frozen=True):
 
 
 class RowSkipped(Struct, frozen=True):
-    """The output has this row already."""
+    """The output has this row already, with this final status."""
 
     id: str
+    status: Status
 
 
 class AttemptFailed(Struct, frozen=True):

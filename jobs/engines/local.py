@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from ..drain import Drain, Stop
 from ..errors import LlmbatchError
 from ..events import Draining, RowFinished, SourceWaited
 from ..model import Row
 from ..ports import Clock, Observer, Sink, Source, Worker
-from ..drain import Drain, Stop
 
 NOTICEABLE = 0.001
 """A shorter wait for the source, in seconds, is not worth an event."""

@@ -1,0 +1,39 @@
+"""Percentiles of a million values in a few kilobytes."""
+
+from __future__ import annotations
+
+import math
+
+WIDTH = math.log(1.02)
+"""Neighbouring buckets are 2 % apart, so a percentile is off by 1 % at most."""
+
+SMALLEST = 1e-6
+"""Smaller values, in seconds, count as this one."""
+
+
+class Histogram:
+    """Counts positive values in logarithmic buckets."""
+
+    __slots__ = ("_buckets", "count")
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, int] = {}
+        self.count = 0
+
+    def add(self, value: float) -> None:
+        bucket = int(math.log(value / SMALLEST) / WIDTH) if value > SMALLEST else 0
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        self.count += 1
+
+    def percentile(self, percent: float) -> float | None:
+        """The value that ``percent`` of all values do not exceed; None when there are none."""
+        wanted = self.count * percent / 100
+        seen = 0
+        for bucket in sorted(self._buckets):
+            seen += self._buckets[bucket]
+            if seen >= wanted:
+                return SMALLEST * math.exp((bucket + 0.5) * WIDTH)
+        return None
+
+    def __repr__(self) -> str:
+        return f"<Histogram of {self.count}>"
