@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from ..drain import Drain, Stop
-from ..errors import LlmbatchError
+from ..errors import LlmbatchError, SourceError
 from ..events import Draining, RowFinished, SourceWaited
 from ..model import Row
 from ..ports import Clock, Observer, Sink, Source, Worker
@@ -65,10 +65,15 @@ class LocalEngine:
         self._seats: set[Seat] = set()
         self._parked = 0
         self._exhausted = False
+        self._broken: SourceError | None = None
         self._reading = asyncio.Lock()
 
     async def run(self, source: Source, worker: Worker, sink: Sink) -> None:
-        """Pump until the source is dry or the drain is done; raises the first error of the job."""
+        """Pump until the source is dry or the drain is done; raises the first error of the job.
+
+        A source that breaks ends the job like one that is dry: the rows it gave are finished
+        first. A sink that breaks ends it at once.
+        """
         self._rows: AsyncIterator[Row] = source.requests()
         self._worker = worker
         self._sink = sink
@@ -95,6 +100,8 @@ class LocalEngine:
             close = getattr(self._rows, "aclose", None)
             if close is not None:
                 await close()
+        if self._broken is not None:
+            raise self._broken
 
     def park(self) -> None:
         """A row backs off: its place goes to another one, as far as memory allows."""
@@ -134,7 +141,11 @@ class LocalEngine:
             if self._exhausted or self._drain.stop is not None:
                 return None
             began = self._clock.now()
-            row = await anext(self._rows, None)
+            try:
+                row = await anext(self._rows, None)
+            except SourceError as error:
+                self._broken = error
+                row = None
             waited = self._clock.now() - began
             if waited > NOTICEABLE:
                 self._observe(SourceWaited(waited))

@@ -1,0 +1,260 @@
+"""The engine: bounded, lazy, lets others in for rows that back off, and drains cleanly."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from llmbatch.jobs.clock import SystemClock
+from llmbatch.jobs.drain import Drain, Stop
+from llmbatch.jobs.engines.local import Drained, LocalEngine
+from llmbatch.jobs.errors import SinkError, SourceError
+from llmbatch.jobs.events import Draining, Event, RowFinished
+from llmbatch.jobs.model import Rejected, Result, Row
+from llmbatch.jobs.ports import Seat
+
+
+class Rows:
+    """A source of numbered rows that tells how many were read."""
+
+    def __init__(self, total: int, fail_at: int | None = None) -> None:
+        self.total = total
+        self.fail_at = fail_at
+        self.read = 0
+
+    async def requests(self) -> AsyncIterator[Row]:
+        for number in range(1, self.total + 1):
+            if number == self.fail_at:
+                raise SourceError("broken", path="x.jsonl", line=number)
+            self.read += 1
+            yield Rejected(id=str(number), line=number, path="x.jsonl", reason="")
+
+
+class Kept:
+    """A sink that keeps ids."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    async def write(self, result: Result) -> None:
+        self.ids.append(result.id)
+
+    async def aclose(self) -> None: ...
+
+
+def result(row: Row) -> Result:
+    return Result(
+        id=row.id, line=row.line, fingerprint="", status="ok", output="", finish_reason=None,
+        provider=None, model=None, fallbacks=0, usage=None, cost_usd=None, metrics=None,
+        error=None, metadata={},
+    )  # fmt: skip
+
+
+class Bench:
+    """One engine with everything around it."""
+
+    def __init__(self, concurrency: int = 4, grace: float = 60.0) -> None:
+        self.drain = Drain()
+        self.events: list[Event] = []
+        self.sink = Kept()
+        self.engine = LocalEngine(
+            concurrency=concurrency,
+            drain=self.drain,
+            grace=grace,
+            clock=SystemClock(),
+            observer=self.events.append,
+        )
+
+    async def run(self, rows: Rows, worker: Callable[[Row, Seat], Awaitable[Result]]) -> None:
+        await asyncio.wait_for(self.engine.run(rows, worker, self.sink), 30)
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_every_row_is_run_once() -> None:
+    bench = Bench()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        await asyncio.sleep(0)
+        return result(row)
+
+    await bench.run(Rows(100), worker)
+    assert sorted(map(int, bench.sink.ids)) == list(range(1, 101))
+    assert sum(isinstance(event, RowFinished) for event in bench.events) == 100
+
+
+async def test_rows_are_read_when_there_is_room_and_not_before() -> None:
+    bench, rows, gate = Bench(concurrency=3), Rows(1000), asyncio.Event()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        seat.sending = True
+        await gate.wait()
+        return result(row)
+
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    assert rows.read == 3
+    gate.set()
+    await run
+    assert len(bench.sink.ids) == 1000
+
+
+async def test_a_row_that_backs_off_lets_another_in_within_bounds() -> None:
+    bench, rows, gate = Bench(concurrency=2), Rows(1000), asyncio.Event()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        with seat:
+            await gate.wait()
+        return result(row)
+
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    assert rows.read == 8, "four times the concurrency, then the source has to wait"
+    gate.set()
+    await run
+    assert len(bench.sink.ids) == 1000
+
+
+async def test_surplus_pumps_leave_when_rows_come_back() -> None:
+    bench, rows, gate, most = Bench(concurrency=2), Rows(200), asyncio.Event(), 0
+    active = 0
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        nonlocal active, most
+        if row.line <= 2:
+            with seat:
+                await gate.wait()
+            return result(row)
+        active += 1
+        if row.line > 100:
+            most = max(most, active)
+        await asyncio.sleep(0)
+        active -= 1
+        if row.line == 50:
+            gate.set()
+        return result(row)
+
+    await bench.run(rows, worker)
+    assert len(bench.sink.ids) == 200
+    assert most <= 2
+
+
+async def test_draining_lets_go_of_rows_not_sent_and_waits_for_those_sent() -> None:
+    bench, rows, gate = Bench(concurrency=4), Rows(100), asyncio.Event()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        seat.sending = row.line % 2 == 1
+        await gate.wait()
+        return result(row)
+
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    bench.drain.request(Stop("SIGINT", "interrupted"))
+    await settle()
+    assert not run.done()
+    gate.set()
+    await run
+    assert sorted(bench.sink.ids) == ["1", "3"]
+    assert Draining("interrupted", 2, 60.0) in bench.events
+
+
+async def test_a_row_that_would_back_off_while_draining_is_left_for_the_next_run() -> None:
+    bench, rows, gate = Bench(concurrency=1), Rows(10), asyncio.Event()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        seat.sending = True
+        await gate.wait()
+        with seat:
+            raise AssertionError("must not be reached")
+        return result(row)
+
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    bench.drain.request(Stop("SIGINT", "interrupted"))
+    gate.set()
+    await run
+    assert bench.sink.ids == []
+    assert Drained.__doc__
+
+
+async def test_what_is_in_flight_after_the_grace_period_is_cancelled() -> None:
+    bench, cancelled = Bench(concurrency=2, grace=0.0), []
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        seat.sending = True
+        if len(cancelled) == 0 and row.line == 2:
+            bench.drain.request(Stop("SIGTERM", "terminated"))
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(row.id)
+            raise
+        return result(row)
+
+    await bench.run(Rows(10), worker)
+    assert sorted(cancelled) == ["1", "2"]
+
+
+async def test_a_finished_result_is_written_although_the_job_drains_meanwhile() -> None:
+    bench, gate = Bench(concurrency=1), asyncio.Event()
+
+    class Slow(Kept):
+        async def write(self, result: Result) -> None:
+            bench.drain.request(Stop("SIGINT", "interrupted"))
+            await asyncio.sleep(0)
+            await super().write(result)
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        seat.sending = True
+        gate.set()
+        return result(row)
+
+    bench.sink = Slow()
+    await bench.run(Rows(10), worker)
+    assert bench.sink.ids == ["1"]
+
+
+async def test_a_job_that_is_stopped_before_it_starts_reads_nothing() -> None:
+    bench, rows = Bench(), Rows(10)
+    bench.drain.request(Stop("SIGINT", "interrupted"))
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        return result(row)
+
+    await bench.run(rows, worker)
+    assert (rows.read, bench.sink.ids) == (0, [])
+
+
+async def test_a_broken_source_ends_the_job_with_its_error_after_the_rows_it_gave() -> None:
+    bench, gate = Bench(concurrency=4), asyncio.Event()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        await gate.wait()
+        return result(row)
+
+    run = asyncio.create_task(bench.run(Rows(10, fail_at=3), worker))
+    await settle()
+    gate.set()
+    with pytest.raises(SourceError, match="x.jsonl:3: broken"):
+        await run
+    assert sorted(bench.sink.ids) == ["1", "2"]
+
+
+async def test_a_sink_that_fails_ends_the_job_at_once() -> None:
+    bench = Bench()
+
+    class Full(Kept):
+        async def write(self, result: Result) -> None:
+            raise SinkError("disk full")
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        if row.line > 1:
+            await asyncio.Event().wait()
+        return result(row)
+
+    bench.sink = Full()
+    with pytest.raises(SinkError, match="disk full"):
+        await bench.run(Rows(10), worker)
