@@ -1,0 +1,47 @@
+"""The exit codes, and which error ends in which of them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import click
+from llmbatch.jobs.errors import ConfigError, ProviderError, SinkError, SourceError
+
+
+class Exit(IntEnum):
+    """What the process tells the shell. Scripts lean on these: they never change."""
+
+    OK = 0
+    ROWS_FAILED = 1
+    USAGE = 2
+    SOURCE = 3
+    STOPPED = 4
+    BUDGET = 5
+    SINK = 6
+    INTERNAL = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+_CODES: tuple[tuple[type[BaseException], Exit], ...] = (
+    (ConfigError, Exit.USAGE),
+    (click.ClickException, Exit.USAGE),
+    (SourceError, Exit.SOURCE),
+    (SinkError, Exit.SINK),
+    (ProviderError, Exit.STOPPED),
+    (BrokenPipeError, Exit.SINK),
+    (KeyboardInterrupt, Exit.INTERRUPTED),
+    (click.Abort, Exit.INTERRUPTED),
+)
+
+
+def code_for(error: BaseException) -> Exit:
+    """The exit code of an error that ended the command; 70 for one that nobody foresaw."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), Exit.INTERNAL)
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first single error within groups: what a task group wraps is what the user caused."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,155 @@
+"""The command `llmbatch`, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from llmbatch.jobs.errors import LlmbatchError
+
+from .exits import Exit, code_for, innermost
+from .terminal import printable_lines, say_error, say_hint
+
+
+class Entry(NamedTuple):
+    """Where a command lives (``module:name``), and its line in the help."""
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "run": Entry("llmbatch.cli.run:run", "Run every prompt of the input; write one result a row."),
+    "models": Entry(
+        "llmbatch.cli.models:models", "List and fetch models that run on this machine."
+    ),
+    "config": Entry("llmbatch.cli.config:config", "Show the settings in force and their origins."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is called, so that the help is there at once."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.target.partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)  # noqa: S101 -- a mistake of the table above
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    # Stand-ins: click takes the names from here when it suggests one.
+    commands={name: click.Command(name) for name in COMMANDS},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 all well, 1 rows failed, 2 usage or configuration, 3 input unreadable, "
+    "4 stopped early, 5 budget reached, 6 output unwritable, 130 and 143 interrupted.",
+)
+@click.version_option(
+    None, "-V", "--version", package_name="llmbatch", message="llmbatch %(version)s"
+)
+def llmbatch() -> None:
+    """Run many LLM prompts: fast, inside the limits, and with nothing lost."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every error has been reported."""
+    try:
+        code = _invoke(sys.argv[1:] if args is None else args)
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 -- the one place that turns errors into codes
+        return _report(innermost(error))
+    return code
+
+
+def _invoke(args: Sequence[str]) -> int:
+    """What a command returns is the exit code; None is 0."""
+    asked = os.environ.get("_LLMBATCH_COMPLETE")
+    if asked:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(llmbatch, {}, "llmbatch", "_LLMBATCH_COMPLETE", asked)
+    try:
+        with llmbatch.make_context("llmbatch", list(args)) as ctx:
+            result = llmbatch.invoke(ctx)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _report(error: BaseException) -> int:
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else Exit.INTERNAL
+    with suppress(BrokenPipeError):
+        _explain(error)
+    if isinstance(error, BrokenPipeError):
+        _hush()
+    return code_for(error)
+
+
+def _explain(error: BaseException) -> None:
+    if isinstance(error, BrokenPipeError):
+        return
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+    elif isinstance(error, click.ClickException):
+        say_error(_redacted(error.format_message()))
+        ctx = getattr(error, "ctx", None)
+        say_hint(f"Try '{ctx.command_path if ctx else 'llmbatch'} --help' for help.")
+    elif isinstance(error, LlmbatchError):
+        say_error(_redacted(str(error)))
+    elif isinstance(error, (KeyboardInterrupt, click.Abort)):
+        say_error("interrupted")
+    else:
+        _explain_bug(error)
+
+
+def _explain_bug(error: BaseException) -> None:
+    """The type and the place alone: the error's own text may hold a prompt."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    if os.environ.get("LLMBATCH_DEBUG"):
+        say_hint("Traceback of the error below:")
+        text = _redacted("".join(traceback.format_exception(error)))
+        sys.stderr.write("  " + printable_lines(text.rstrip("\n")) + "\n")
+    say_error(f"this is a bug in llmbatch: {type(error).__name__}{place}")
+    if not os.environ.get("LLMBATCH_DEBUG"):
+        say_hint("Set LLMBATCH_DEBUG=1 for the traceback. What was written to the output is safe.")
+
+
+def _redacted(text: str) -> str:
+    from llmbatch.jobs.keys import redact
+
+    return redact(text)
+
+
+def _hush() -> None:
+    """Keep the interpreter from complaining about the closed pipe when it flushes at the end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(null, stream.fileno())
+    os.close(null)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What is written to a terminal: foreign text made harmless, colour where it is wanted."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TextIO
+
+import click
+from llmbatch.jobs.errors import SinkError
+
+# C0, DEL and C1 drive the terminal; bidirectional controls (UAX 9) reorder what is read;
+# U+2028 and U+2029 break lines; lone surrogates can't be encoded.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return {9: "\\t", 10: "\\n", 13: "\\r"}.get(
+        code, f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    )
+
+
+def printable(text: str) -> str:
+    """One line that only shows: control characters stand as escapes such as ``\\x1b``."""
+    return _UNSAFE.sub(_escape, text)
+
+
+def printable_lines(text: str) -> str:
+    """As :func:`printable`, but line breaks stay; later lines are indented.
+
+    The indent keeps foreign text from posing as a line of this program.
+    """
+    return "\n  ".join(printable(line) for line in text.split("\n"))
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Colour is for terminals, unless ``NO_COLOR`` is set or ``TERM`` is ``dumb``."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    try:
+        return stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def say_error(message: str) -> None:
+    """``llmbatch: error: MESSAGE`` on standard error."""
+    word = click.style("error:", fg="red", bold=True) if wants_colour(sys.stderr) else "error:"
+    print(f"llmbatch: {word} {printable_lines(message)}", file=sys.stderr)  # noqa: T201 -- a command line speaks
+
+
+def say_hint(message: str) -> None:
+    """A line of help below an error, on standard error."""
+    print(printable(message), file=sys.stderr)  # noqa: T201 -- a command line speaks
+
+
+def put(text: str) -> None:
+    """Write to standard output; raises :class:`SinkError` when it can't be written."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SinkError(f"can't write to standard output: {error.strerror}") from None
