@@ -238,7 +238,7 @@ async def test_a_broken_source_ends_the_job_with_its_error_after_the_rows_it_gav
     run = asyncio.create_task(bench.run(Rows(10, fail_at=3), worker))
     await settle()
     gate.set()
-    with pytest.raises(SourceError, match="x.jsonl:3: broken"):
+    with pytest.raises(SourceError, match=r"x\.jsonl:3: broken"):
         await run
     assert sorted(bench.sink.ids) == ["1", "2"]
 

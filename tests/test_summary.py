@@ -1,0 +1,113 @@
+"""The tally counts what happened, and the summary says it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmbatch.cli.summary import block, counts, last_line
+from llmbatch.jobs.drain import Stop
+from llmbatch.jobs.errors import RateLimited
+from llmbatch.jobs.events import AttemptFailed, JobStarted, RowFinished, RowSkipped, SourceWaited
+from llmbatch.jobs.histogram import Histogram
+from llmbatch.jobs.model import Failure, Metrics, Request, Result, Status, Usage
+from llmbatch.jobs.summary import Tally
+
+REQUEST = Request(id="1", line=1, path="x.jsonl", endpoint="chat", model="m", fingerprint="f")
+
+
+def result(status: Status, *, latency: float = 1.0, cost: float | None = None) -> Result:
+    metrics = Metrics("2026-11-22T10:31:07.123Z", 0.5, 0.25, 0.1, 0.1, 0.1, latency, 5.0, 2, [])
+    return Result(
+        id="1", line=1, fingerprint="f", status=status, output="x", finish_reason="stop",
+        provider="p", model="m", fallbacks=0, usage=Usage(10, 5, 2, 1), cost_usd=cost,
+        metrics=metrics, metadata={},
+        error=Failure("stalled", None, "", retryable=True) if status == "error" else None,
+    )  # fmt: skip
+
+
+def full_tally() -> Tally:
+    tally = Tally()
+    tally(JobStarted(10, "out.jsonl", "p/m", 4, 60.0, None))
+    for status in ("ok", "ok", "truncated", "error"):
+        tally(RowFinished(result(status)))  # type: ignore[arg-type]
+    tally(RowSkipped("9", "ok"))
+    tally(RowSkipped("8", "refused"))
+    tally(AttemptFailed(REQUEST, 1, RateLimited("slow down"), 1.5))
+    tally(AttemptFailed(REQUEST, 6, RateLimited("slow down"), None))
+    tally(SourceWaited(2.0))
+    return tally
+
+
+def test_every_row_is_counted_under_its_status() -> None:
+    summary = full_tally().summary(wall=2.0)
+    assert summary.rows == {"ok": 2, "truncated": 1, "error": 1}
+    assert summary.skipped == {"ok": 1, "refused": 1}
+    assert (summary.not_run, summary.failed, summary.finished) == (4, 2, 6)
+    assert summary.usage == Usage(40, 20, 8, 4)
+    assert summary.rows_per_s == 2.0
+    assert summary.output_tokens_per_s == 10.0
+    assert summary.attempts == 8
+    assert summary.failures == {"stalled": 1}
+
+
+def test_retries_are_counted_by_cause_and_only_when_they_happen() -> None:
+    assert full_tally().summary(wall=1.0).retries == {"rate_limited": 1}
+
+
+def test_time_is_split_into_limit_provider_backoff_and_source() -> None:
+    time = full_tally().summary(wall=1.0).time
+    assert (time.limit, time.backoff, time.source) == (1.0, 1.5, 2.0)
+    assert time.provider == 4 * (0.5 + 1.0) - 1.0 - 1.5
+
+
+def test_an_unknown_cost_is_none_and_a_known_one_is_added_up() -> None:
+    tally = Tally()
+    tally(RowFinished(result("ok")))
+    assert tally.summary(wall=1.0).cost_usd is None
+    tally(RowFinished(result("ok", cost=0.25)))
+    tally(RowFinished(result("ok", cost=0.5)))
+    assert tally.summary(wall=1.0).cost_usd == 0.75
+
+
+def test_the_block_names_each_subject() -> None:
+    text = "\n".join(block(full_tally().summary(wall=2.0, orphans=3)))
+    for part in (
+        "2 ok, 1 error, 1 truncated; done before: 1 ok, 1 refused",
+        "not run    4",
+        "40 in (8 cached), 20 out",
+        "2.0 rows/s, 10 output tokens/s",
+        "first token p50 0.1 s",
+        "retries    1 rate_limited",
+        "failures   1 stalled",
+        "for the provider",
+        "for the limits",
+        "for the source",
+        "keeps 3 results",
+    ):
+        assert part in text
+
+
+def test_the_last_line_says_how_it_ended() -> None:
+    summary = full_tally().summary(wall=2.0, stopped=Stop("SIGINT", "interrupted"))
+    assert last_line(summary, 130) == (
+        "llmbatch: stopped early (interrupted): 2 ok, 1 error, 1 truncated (2 done before),"
+        " 4 not run in 2s -> out.jsonl (exit 130)"
+    )
+
+
+def test_counts_are_in_order_of_size() -> None:
+    assert counts({"error": 1, "ok": 1200, "a": 1}) == "1,200 ok, 1 a, 1 error"
+
+
+@given(st.lists(st.floats(min_value=1e-5, max_value=1e5), min_size=1, max_size=300))
+def test_percentiles_are_within_two_percent(values: list[float]) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    for percent in (50, 95, 100):
+        exact = sorted(values)[max(0, -(-len(values) * percent // 100) - 1)]
+        assert histogram.percentile(percent) == pytest.approx(exact, rel=0.02)
+
+
+def test_an_empty_histogram_has_no_percentile() -> None:
+    assert Histogram().percentile(50) is None
