@@ -1,0 +1,1 @@
+"""What llmbatch costs, measured against a loop that does nothing else: `python -m bench`."""

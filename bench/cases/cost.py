@@ -1,0 +1,126 @@
+"""CPU time of a request, next to the bare loop's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+import msgspec
+from msgspec import Struct
+
+from ..bare_outcome import Outcome
+from ..child import Server, serving
+from ..lab import Lab, check_results
+from ..report import Figure, at_most
+
+METHOD = (
+    "llmbatch and a bare aiohttp + uvloop loop answer the same rows, in turn, 64 at a time, from "
+    "the same local server; a request costs the process's user and system time, its start-up "
+    "included, divided by the rows, and the figures are medians over the runs. "
+    "An answer is 24 server-sent events (role, 20 tokens, finish, usage, `[DONE]`), each an HTTP "
+    "chunk, in 4 writes that take turns with the other connections. "
+    "Few reads an answer are the hard case for llmbatch: waking up costs both the same, so with "
+    "more of them the ratio falls."
+)
+LIMIT = 2.0
+
+
+class Pairs(Struct, frozen=True):
+    """What alternating runs gave: seconds of CPU and of wall time a run, in order."""
+
+    rows: int
+    ours_cpu: Sequence[float]
+    ours_wall: Sequence[float]
+    bare_cpu: Sequence[float]
+    bare_wall: Sequence[float]
+    bare_loop_cpu: Sequence[float]
+    reads: float
+
+    @property
+    def ratio(self) -> float:
+        return median(self.ours_cpu) / median(self.bare_cpu)
+
+
+def measure(lab: Lab) -> Iterator[Figure]:
+    rows, runs = (4_000, 2) if lab.quick else (20_000, 5)
+    with serving() as server:
+        lab.bare(lab.rows(1), server.url())  # what is compiled once is compiled now
+        start_cpu = [_ours(lab, server.url(), 1)[0] for _ in range(5)]
+        streamed = _pairs(lab, server, rows, runs)
+        yield _each("streamed: llmbatch, CPU a request", streamed.ours_cpu, rows)
+        yield _each("streamed: bare loop, CPU a request", streamed.bare_cpu, rows)
+        ratio = streamed.ratio
+        yield at_most("streamed: ratio", ratio, LIMIT, f"{ratio:.2f}", f"{LIMIT:g}")
+        yield _without_start(streamed, median(start_cpu))
+        yield _rates("streamed", streamed)
+        yield Figure("streamed: pieces of body that aiohttp hands over", f"{streamed.reads:.1f}")
+
+        plain = _pairs(lab, server, rows, runs, "--no-stream")
+        yield _each("--no-stream: llmbatch, CPU a request", plain.ours_cpu, rows)
+        yield _each("--no-stream: bare loop, CPU a request", plain.bare_cpu, rows)
+        yield Figure("--no-stream: ratio", f"{plain.ratio:.2f}")
+        yield _rates("--no-stream", plain)
+
+        for name, count, plan in (
+            ("the answer in 1 write", rows, {"writes": 1}),
+            ("each event in a write of its own", rows, {"writes": 24}),
+            ("the same, over 50 ms as from a far server", rows // 4, {"writes": 24, "delay": 0.05}),
+        ):
+            pairs = _pairs(lab, server, count, 1, **plan)
+            yield Figure(
+                f"{name}: ratio (1 run)",
+                f"{pairs.ratio:.2f} ({_micros(pairs.ours_cpu, count)} : "
+                f"{_micros(pairs.bare_cpu, count)}, {pairs.reads:.1f} pieces)",
+            )
+
+
+def _pairs(lab: Lab, server: Server, rows: int, runs: int, *flags: str, **plan: float) -> Pairs:
+    """Alternate, so that a noisy minute hits both."""
+    ours: list[tuple[float, float]] = []
+    bare: list[tuple[float, float]] = []
+    outcomes: list[Outcome] = []
+    for _ in range(runs):
+        ours.append(_ours(lab, server.url(**plan), rows, *flags))
+        ended = lab.bare(lab.rows(rows), server.url(**plan), *flags)
+        bare.append((ended.cpu, ended.wall))
+        outcomes.append(msgspec.json.decode(ended.out, type=Outcome))
+    return Pairs(
+        rows=rows,
+        ours_cpu=[cpu for cpu, _ in ours],
+        ours_wall=[wall for _, wall in ours],
+        bare_cpu=[cpu for cpu, _ in bare],
+        bare_wall=[wall for _, wall in bare],
+        bare_loop_cpu=[outcome.cpu for outcome in outcomes],
+        reads=median(outcome.reads for outcome in outcomes) / rows,
+    )
+
+
+def _ours(lab: Lab, url: str, rows: int, *flags: str) -> tuple[float, float]:
+    output = lab.fresh_output()
+    ended = lab.llmbatch(lab.rows(rows), output, url, *flags)
+    check_results(output, rows)
+    return ended.cpu, ended.wall
+
+
+def _without_start(pairs: Pairs, start_cpu: float) -> Figure:
+    ours = median(pairs.ours_cpu) - start_cpu
+    bare = median(pairs.bare_loop_cpu)
+    return Figure(
+        "streamed: ratio without start-up",
+        f"{ours / bare:.2f} ({_micros([ours], pairs.rows)} : {_micros([bare], pairs.rows)}; "
+        f"one row costs llmbatch {start_cpu * 1000:.0f} ms of CPU)",
+    )
+
+
+def _each(what: str, cpu: Sequence[float], rows: int) -> Figure:
+    low, high = (f"{edge / rows * 1e6:.0f}" for edge in (min(cpu), max(cpu)))
+    return Figure(what, f"{_micros(cpu, rows)} ({low} to {high}, {len(cpu)} runs of {rows} rows)")
+
+
+def _rates(name: str, pairs: Pairs) -> Figure:
+    ours, bare = (pairs.rows / median(wall) for wall in (pairs.ours_wall, pairs.bare_wall))
+    return Figure(f"{name}: rows a second, whole process", f"{ours:.0f} (bare loop {bare:.0f})")
+
+
+def _micros(cpu: Sequence[float], rows: int) -> str:
+    return f"{median(cpu) / rows * 1e6:.0f} µs"

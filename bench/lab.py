@@ -1,0 +1,95 @@
+"""What every case works with: a scratch folder, input files, and how each client is started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from .answers import text_of
+from .child import ROOT, BenchFailed, Ended, run, succeed
+
+CONCURRENCY = 64
+
+
+class Lab(Struct, frozen=True):
+    """``folder`` is scratch; ``quick`` asks for fewer and shorter runs."""
+
+    folder: Path
+    quick: bool
+
+    @property
+    def command(self) -> Path:
+        """The `llmbatch` beside this interpreter."""
+        return Path(sys.executable).parent / "llmbatch"
+
+    def rows(self, count: int) -> Path:
+        """An input of so many rows, written once."""
+        path = self.folder / f"rows-{count}.jsonl"
+        if not path.exists():
+            with path.open("w", encoding="utf-8") as file:
+                file.writelines(map(_row, range(count)))
+        return path
+
+    def fresh_output(self) -> Path:
+        """A place for results where nothing is yet."""
+        path = self.folder / "results.jsonl"
+        path.unlink(missing_ok=True)
+        return path
+
+    def llmbatch(
+        self, rows: Path, output: Path, url: str, *flags: str, seconds: float = 300
+    ) -> Ended:
+        """`llmbatch run` to its end, with exit code 0, or BenchFailed."""
+        return succeed(self._run_argv(rows, output, url, *flags), self.folder, seconds)
+
+    def killed_llmbatch(self, rows: Path, output: Path, url: str, after: float) -> Ended:
+        """The same, but killed with SIGKILL after so many seconds unless it ended before."""
+        return run(self._run_argv(rows, output, url), self.folder, after)
+
+    def bare(self, rows: Path, url: str, *flags: str) -> Ended:
+        """The bare loop over the same rows."""
+        argv = [sys.executable, "-m", "bench.bare", str(rows), url, *flags]
+        return succeed(argv, ROOT, 300)
+
+    def _run_argv(self, rows: Path, output: Path, url: str, *flags: str) -> list[str | Path]:
+        if not self.command.exists():
+            raise BenchFailed("there is no llmbatch command beside this Python")
+        fixed = ("--base-url", url, "--model", "m", "--concurrency", str(CONCURRENCY), "--quiet")
+        return [self.command, "run", rows, "-o", output, *fixed, *flags]
+
+
+def check_results(output: Path, count: int, tokens: int = 20) -> None:
+    """Every row once, each ``ok``, each with the whole text; BenchFailed says what is wrong."""
+    text = text_of(tokens)
+    seen = bytearray(count)  # not a set: this process must stay smaller than those it measures
+    for result in _results(output):
+        row = int(result["id"].removeprefix("row-"))
+        if seen[row]:
+            raise BenchFailed(f"the output has {result['id']} twice")
+        seen[row] = 1
+        if result["status"] != "ok" or result["output"] != text:
+            raise BenchFailed(f"{result['id']} ended as {result['status']}, or is not whole")
+    if missing := seen.count(0):
+        raise BenchFailed(f"{missing} of {count} rows are missing from the output")
+
+
+def _results(output: Path) -> Iterator[dict[str, Any]]:
+    """The lines of an output."""
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    with output.open("rb") as lines:
+        try:
+            yield from map(decode, lines)
+        except msgspec.DecodeError:
+            raise BenchFailed("the output has a line that is not JSON") from None
+
+
+def _row(i: int) -> str:
+    return (
+        f'{{"id": "row-{i}", "prompt": "Say in one sentence what point {i} of the list is about, '
+        'as you would to somebody who has not read it.", "max_tokens": 20, "temperature": 0}\n'
+    )
