@@ -9,6 +9,7 @@ import urllib.request
 import aiohttp
 import pytest
 from faultreplies import answer, error, never, stalled
+
 from faultserver import FaultServer, in_thread
 
 

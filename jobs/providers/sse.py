@@ -1,0 +1,126 @@
+"""Server-sent events: bytes in, events out. No I/O.
+
+The rules are WHATWG's (HTML standard, 9.2.6): lines end with LF, CR LF or CR; a BOM may open the
+stream; a line that starts with a colon is a comment; one space after a field's colon is dropped;
+``data`` lines of an event are joined by LF; an event without data, or one that the end of the
+stream cuts off, is not dispatched. ``id`` and ``retry`` are for clients that reconnect: ignored.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+BOM = b"\xef\xbb\xbf"
+LONGEST_TAIL = 4096
+"""Bytes of an unfinished event that each read may copy; a longer one is taken line by line."""
+
+
+class Event(Struct, frozen=True, gc=False):
+    """``data`` is as sent, in UTF-8; ``name`` is empty where the event has none."""
+
+    data: bytes
+    name: bytes = b""
+
+
+class SseParser:
+    """One stream. Its time is linear in the bytes, however they are split.
+
+    Nearly all streams are ``data: {...}`` and a blank line, again and again. Whole reads of those
+    are split in C; everything else (comments, names, lone CRs, very long lines) is taken line by
+    line.
+    """
+
+    __slots__ = ("_lines", "_opened", "_tail")
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._opened = False
+        self._lines = _Lines()
+
+    def __repr__(self) -> str:
+        return f"SseParser({len(self._tail)} bytes wait, {self._lines!r})"
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that ``data`` completes, in order."""
+        if not self._lines.clean:
+            return self._lines.feed(data)
+        if self._tail:
+            data = self._tail + data
+            self._tail = b""
+        if not self._opened:
+            if len(data) < len(BOM):
+                self._tail = data
+                return []
+            self._opened = True
+            data = data.removeprefix(BOM)
+        if b"\r" in data:
+            if data.count(b"\r") != data.count(b"\r\n"):
+                return self._lines.feed(data)
+            data = data.replace(b"\r\n", b"\n")
+        return self._blocks(data)
+
+    def _blocks(self, data: bytes) -> list[Event]:
+        events = []
+        blocks = data.split(b"\n\n")
+        tail = blocks.pop()
+        for block in blocks:
+            if block.startswith(b"data: ") and b"\n" not in block:
+                events.append(Event(block[6:]))
+            else:
+                events += self._lines.feed(block + b"\n\n")
+        if len(tail) > LONGEST_TAIL:
+            events += self._lines.feed(tail)
+        else:
+            self._tail = tail
+        return events
+
+
+class _Lines:
+    """The rules, line by line. ``clean`` says that nothing is pending."""
+
+    __slots__ = ("_after_cr", "_data", "_name", "_pending", "clean")
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._data: list[bytes] = []
+        self._name = b""
+        self._after_cr = False
+        self.clean = True
+
+    def __repr__(self) -> str:
+        return f"_Lines(clean={self.clean}, pending={len(self._pending)} bytes)"
+
+    def feed(self, data: bytes) -> list[Event]:
+        if not data:
+            return []
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
+        self._after_cr = data.endswith(b"\r") if data else False
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        events: list[Event] = []
+        lines = data.split(b"\n")
+        last = lines.pop()
+        if lines:
+            if self._pending:
+                lines[0] = bytes(self._pending) + lines[0]
+                self._pending.clear()
+            for line in lines:
+                self._line(line, events)
+        self._pending += last
+        self.clean = not (self._pending or self._data or self._name or self._after_cr)
+        return events
+
+    def _line(self, line: bytes, events: list[Event]) -> None:
+        if not line:
+            if self._data:
+                events.append(Event(b"\n".join(self._data), self._name))
+                self._data = []
+            self._name = b""
+            return
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._data.append(value)
+        elif field == b"event":
+            self._name = value
