@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmbatch.jobs.compact import CompactMap
+
+from llmbatch.jobs.compact import CompactMap, CompactSet
 
 TOP = 2**64 - 1
 KEYS = st.one_of(st.integers(0, 40), st.integers(TOP - 3, TOP), st.integers(0, TOP))
@@ -61,3 +62,23 @@ def test_more_than_64_bits_are_refused_and_change_nothing(key: int) -> None:
             ours.put(bad, 1)
     assert len(ours) == 0
     assert dict(ours.items()) == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(KEYS, max_size=400))
+def test_the_set_tells_new_from_known(keys: list[int]) -> None:
+    ours, model = CompactSet(), set[int]()
+    for key in keys:
+        assert ours.add(key) == (key not in model)
+        model.add(key)
+        assert len(ours) == len(model)
+
+
+def test_the_set_keeps_every_number_while_it_grows() -> None:
+    ours = CompactSet()
+    assert all(ours.add(n * 64) for n in range(20_000))
+    assert not any(ours.add(n * 64) for n in range(20_000))
+    assert len(ours) == 20_000
+    assert int(repr(ours).split()[2]) <= 22 * 20_000
+    with pytest.raises(OverflowError):
+        ours.add(TOP + 1)

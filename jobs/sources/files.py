@@ -1,0 +1,66 @@
+"""The source of a job: every row of its inputs, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Sequence
+
+from ..model import Row
+from ..ports import Clock
+from .ids import StreamIds
+from .inputs import Input
+from .lines import Lines
+from .pump import Pump
+from .rows import RowParser
+from .scan import no_rows
+
+
+class FileSource:
+    """Rows of files, pipes and standard input, read lazily and in order.
+
+    Files that can be read twice have been scanned for duplicate ids before. As soon as one input
+    can't, ids are watched here, and a second row with an id becomes a Rejected row.
+    """
+
+    __slots__ = ("_clock", "_inputs", "_limit", "_parser")
+
+    def __init__(
+        self, inputs: Sequence[Input], parser: RowParser, clock: Clock, limit: int | None = None
+    ) -> None:
+        self._inputs = tuple(inputs)
+        self._parser = parser
+        self._clock = clock
+        self._limit = limit
+
+    def __repr__(self) -> str:
+        return f"FileSource({[source.path for source in self._inputs]}, limit={self._limit})"
+
+    async def requests(self) -> AsyncGenerator[Row, None]:
+        """Raises SourceError where the input can't be read, or has no row at all."""
+        parse, now = self._parser.parse, self._clock.now
+        files_only = all(source.rereadable for source in self._inputs)
+        ids = None if files_only else StreamIds(self._inputs)
+        left = self._limit
+        empty = True
+        pump = Pump(self._batches)
+        try:
+            while (batch := await pump.get()) is not None:
+                index, lines = batch
+                source = self._inputs[index]
+                path, form = source.path, source.format
+                for number, line in lines:
+                    row = parse(line, number, path, form, now())
+                    yield row if ids is None else ids.check(row, index)
+                    empty = False
+                    if left is not None:
+                        left -= 1
+                        if not left:
+                            return
+        finally:
+            pump.close()
+        if empty:
+            raise no_rows(self._inputs)
+
+    def _batches(self) -> Generator[tuple[int, Lines], None, None]:
+        for index, source in enumerate(self._inputs):
+            for lines in source.blocks():
+                yield index, lines

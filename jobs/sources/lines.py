@@ -1,0 +1,102 @@
+"""A binary stream cut into numbered lines: linear in time, flat in memory."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+BLOCK = 1 << 18
+LONGEST = 1 << 30
+"""Bytes; a longer line is taken for a file that has no lines."""
+
+Lines = list[tuple[int, bytes]]
+"""(1-based number, line without its end), blank lines left out."""
+
+_FOREIGN = {
+    b"\x1f\x8b": "it is gzip data: give the file a name that ends in .gz, or pipe it through zcat",
+    b"\x28\xb5\x2f\xfd": "it is zstd data: give the file a name that ends in .zst, "
+    "or pipe it through zstdcat",
+    b"\xff\xfe": "it is UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "it is UTF-16 text: save it as UTF-8",
+}
+
+
+class NotLines(ValueError):
+    """The stream is no text in lines; ``str()`` says what it seems to be."""
+
+
+class LineReader:
+    """Iterates over the blocks of a stream as lists of numbered lines.
+
+    A block is handed over as soon as it arrives, so a slow pipe delays nothing. Lines end in LF or
+    CR LF; a BOM at the start is dropped; blank lines are counted but not handed over.
+    ``reached`` is the number of the line that is being read.
+    """
+
+    __slots__ = ("_block", "_longest", "_stream", "reached")
+
+    def __init__(self, stream: BinaryIO, *, block: int = BLOCK, longest: int = LONGEST) -> None:
+        self._stream = stream
+        self._block = block
+        self._longest = longest
+        self.reached = 1
+
+    def __repr__(self) -> str:
+        return f"LineReader(at line {self.reached})"
+
+    def __iter__(self) -> Iterator[Lines]:
+        begun: list[bytes] = []  # the pieces of a line whose end has not arrived
+        size = 0
+        for data in self._blocks():
+            end = data.rfind(b"\n")
+            if end < 0:
+                begun.append(data)
+                size += len(data)
+                if size > self._longest:
+                    raise NotLines(f"the line is longer than {self._longest >> 20} MB")
+                continue
+            begun.append(data[:end])
+            if lines := self._cut(b"".join(begun)):
+                yield lines
+            begun = [data[end + 1 :]]
+            size = len(begun[0])
+        if lines := self._cut(b"".join(begun)):
+            yield lines
+
+    def _blocks(self) -> Iterator[bytes]:
+        data = self._first()
+        for magic, advice in _FOREIGN.items():
+            if data.startswith(magic):
+                raise NotLines(advice)
+        data = data.removeprefix(b"\xef\xbb\xbf")
+        while data:
+            yield data
+            data = self._read()
+
+    def _first(self) -> bytes:
+        """The first block, long enough to tell a BOM."""
+        data = piece = self._read()
+        while piece and len(data) < 4:
+            piece = self._read()
+            data += piece
+        return data
+
+    def _read(self) -> bytes:
+        stream = self._stream
+        read = getattr(stream, "read1", stream.read)
+        while (data := cast("bytes | None", read(self._block))) is None:
+            select.select([stream], [], [])  # whoever gave us this pipe made it non-blocking
+        return data
+
+    def _cut(self, text: bytes) -> Lines:
+        parts = text.split(b"\n")
+        first = self.reached
+        self.reached += len(parts)
+        if b"\r" in text:
+            parts = [part.removesuffix(b"\r") for part in parts]
+        return [
+            (number, part)
+            for number, part in enumerate(parts, first)
+            if part and not part.isspace()
+        ]

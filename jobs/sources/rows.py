@@ -1,0 +1,299 @@
+"""One line to one row: recognise its shape, check it, lay it over what the job says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ..errors import ConfigError
+from ..model import Endpoint, Rejected, Request, Row
+from .content import CONTENT, chat_messages, has_system, plain_input
+from .fingerprint import fingerprint, of_rejected
+from .formats import JSONL, Format, Odd, id_of
+from .invalid import Invalid, excerpt, kind_of, unsendable
+from .parameters import KNOWN, Kind, finish, job_params, merged
+from .template import Template
+
+_URLS: Mapping[str, Endpoint] = {
+    "/v1/chat/completions": "chat",
+    "/v1/responses": "responses",
+    "/v1/completions": "completions",
+    "/v1/embeddings": "embeddings",
+}
+_BATCH_KEYS = frozenset({"custom_id", "method", "url", "body"})
+_ALWAYS = frozenset({"id", "custom_id", "metadata"})
+_RESERVED = _ALWAYS | {"model", "system", "extra_body"}
+_TAKES_SYSTEM: frozenset[Endpoint] = frozenset({"chat", "responses"})
+_SKIP = Kind("not a parameter", frozenset())
+
+
+class RowDefaults(Struct, frozen=True, kw_only=True):
+    """What the job says about every row; ``target`` names the route in the fingerprint."""
+
+    model: str
+    system: str | None = None
+    template: str | None = None
+    endpoint: Endpoint = "chat"
+    params: Mapping[str, Any] = {}
+    target: str = ""
+
+
+class _Draft:
+    """A row in the making; what is known of it when it turns out invalid is kept."""
+
+    __slots__ = ("content", "endpoint", "id", "messages", "metadata", "model", "own", "params")
+
+    def __init__(self, row_id: str, endpoint: Endpoint, model: str) -> None:
+        self.id = row_id
+        self.endpoint: Endpoint = endpoint
+        self.model = model
+        self.messages: Any = ()
+        self.content: Any = None
+        self.own: dict[str, Any] = {}
+        self.params: Mapping[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
+
+
+class RowParser:
+    """Turns lines into rows. Never raises for a line: what can't be sent becomes a Rejected.
+
+    With a template, every object row is data for it, whatever its keys: the fields that the
+    template names, and ``prompt``, ``messages`` and ``input``, are handed back as metadata, while
+    other request parameters still apply. A bare string has one field, ``text``.
+    ``several`` inputs make ``<path>:<line>`` the id of a row without one, else ``<line>``.
+    Raises ConfigError where the defaults can't work.
+    """
+
+    __slots__ = ("_base", "_defaults", "_places", "_several", "_template")
+
+    def __init__(self, defaults: RowDefaults, *, several: bool = False) -> None:
+        self._defaults = defaults
+        self._several = several
+        self._template = None if defaults.template is None else Template(defaults.template)
+        if defaults.system is not None and defaults.endpoint not in _TAKES_SYSTEM:
+            raise ConfigError(
+                f"the endpoint {defaults.endpoint} takes no system prompt: leave it out, "
+                "or put it into the template"
+            )
+        try:
+            self._base = job_params(defaults.params, defaults.endpoint)
+        except Invalid as invalid:
+            raise ConfigError(f"request parameters: {invalid}") from None
+        self._places = self._key_places()
+        for name in ("model", "system", "template", "params"):
+            if reason := unsendable(getattr(defaults, name), name):
+                raise ConfigError(reason)
+
+    def __repr__(self) -> str:
+        return f"RowParser(model={self._defaults.model!r}, endpoint={self._defaults.endpoint!r})"
+
+    def _key_places(self) -> Mapping[str, Kind]:
+        """What each key of a plain row is: a parameter, the row's own, or (if absent) metadata."""
+        endpoint = self._defaults.endpoint
+        places = dict(KNOWN[endpoint])
+        if self._template is None:
+            places |= dict.fromkeys(_RESERVED | CONTENT[endpoint], _SKIP)
+        else:
+            places |= dict.fromkeys(_RESERVED, _SKIP)
+            for name in self._template.fields - _ALWAYS:
+                places.pop(name, None)
+        return places
+
+    def default_id(self, number: int, path: str) -> str:
+        """The id of a row that names none."""
+        return f"{path}:{number}" if self._several else str(number)
+
+    def parse(
+        self, line: bytes, number: int, path: str, form: Format = JSONL, read_at: float = 0.0
+    ) -> Row:
+        """``number`` is 1-based; ``read_at`` is the clock's time in seconds."""
+        defaults = self._defaults
+        draft = _Draft(self.default_id(number, path), defaults.endpoint, defaults.model)
+        try:
+            value = form.decode(line)
+        except Invalid as invalid:
+            draft.id = form.read_id(line) or draft.id
+            return _rejected(draft, line, number, path, str(invalid), read_at)
+        try:
+            if type(value) is Odd:
+                self._fill(draft, value.value)
+                _check_odd(draft)
+            else:
+                self._fill(draft, value)
+        except Invalid as invalid:
+            return _rejected(draft, line, number, path, str(invalid), read_at)
+        return Request(
+            id=draft.id,
+            line=number,
+            path=path,
+            endpoint=draft.endpoint,
+            model=draft.model,
+            fingerprint=fingerprint(
+                defaults.target,
+                draft.endpoint,
+                draft.model,
+                draft.messages,
+                draft.content,
+                draft.params,
+            ),
+            messages=draft.messages,
+            input=draft.content,
+            params=draft.params,
+            metadata=draft.metadata,
+            read_at=read_at,
+        )
+
+    def _fill(self, draft: _Draft, value: Any) -> None:
+        if type(value) is dict:
+            row_id = id_of(value)
+            if row_id is not None:
+                if not row_id.isascii() and (reason := unsendable(row_id, "id")):
+                    raise Invalid(reason)
+                draft.id = row_id
+            if self._template is None and _is_batch_line(value):
+                self._fill_batch(draft, value)
+            else:
+                self._fill_plain(draft, value)
+        elif type(value) is str:
+            template = self._template
+            prompt = value if template is None else template.render({"text": value})
+            self._ask(draft, {"prompt": prompt}, None)
+        else:
+            raise Invalid(f"a row must be an object or a string, got {kind_of(value)}")
+
+    def _fill_plain(self, draft: _Draft, row: dict[str, Any]) -> None:
+        wrong = self._sort_keys(draft, row)
+        if wrong is not None:
+            raise wrong
+        places = self._places
+        own_model = row.get("model") if "model" in places else None
+        if own_model is not None:
+            draft.model = _model(own_model)
+        system = row.get("system") if "system" in places else None
+        if system is not None and type(system) is not str:
+            raise Invalid(f"system must be a string, got {kind_of(system)}")
+        finish(draft.own, row.get("extra_body") if "extra_body" in places else None)
+        if self._template is not None:
+            row = {"prompt": self._template.render(row)}
+        self._ask(draft, row, system)
+
+    def _sort_keys(self, draft: _Draft, row: dict[str, Any]) -> Invalid | None:
+        """Parameters to ``own``, strangers to ``metadata``; returns the first wrong type."""
+        wrong: Invalid | None = None
+        places, own, metadata = self._places, draft.own, draft.metadata
+        for key, value in row.items():
+            kind = places.get(key)
+            if kind is None:
+                metadata[key] = value
+            elif kind is not _SKIP and value is not None:
+                own[key] = value
+                if type(value) not in kind.types or kind.items is not None:
+                    wrong = wrong or _wrong(kind, key, value)
+        if "metadata" in row or "custom_id" in row:
+            _hand_back(metadata, row)
+        return wrong
+
+    def _fill_batch(self, draft: _Draft, row: dict[str, Any]) -> None:
+        draft.metadata = {key: value for key, value in row.items() if key not in _BATCH_KEYS}
+        method, url, body = row.get("method"), row.get("url"), row["body"]
+        if method is not None and method != "POST":
+            raise Invalid(f"method must be POST, got {excerpt(method)}")
+        if type(url) is not str or url not in _URLS:
+            raise Invalid(f"url must be one of {', '.join(_URLS)}; got {excerpt(url)}")
+        if type(body) is not dict:
+            raise Invalid(f"body must be an object, got {kind_of(body)}")
+        draft.endpoint = endpoint = _URLS[url]
+        known, content = KNOWN[endpoint], CONTENT[endpoint]
+        for key, value in body.items():
+            if key == "model":
+                draft.model = draft.model if value is None else _model(value)
+            elif key not in content:
+                if key in known and value is not None:
+                    known[key].check(key, value)
+                draft.own[key] = value
+        finish(draft.own)
+        if endpoint == "responses" and type(body.get("prompt")) is dict:
+            draft.own["prompt"] = body["prompt"]  # a prompt that is stored at the provider
+            draft.content = body.get("input")
+            draft.params = merged(self._base, draft.own)
+        else:
+            self._ask(draft, body, None)
+
+    def _ask(self, draft: _Draft, row: Mapping[str, Any], system: str | None) -> None:
+        """Fill in what is asked, and the parameters; ``system`` is the row's own."""
+        endpoint = draft.endpoint
+        if endpoint == "chat":
+            draft.messages = chat_messages(row, system, self._defaults.system)
+        else:
+            draft.content = plain_input(row, endpoint)
+            if endpoint == "responses":
+                self._instruct(draft, system)
+            elif system is not None:
+                raise Invalid(f"system has no place in a request for {endpoint}")
+        draft.params = merged(self._base, draft.own)
+
+    def _instruct(self, draft: _Draft, system: str | None) -> None:
+        """A system prompt is called ``instructions`` in the Responses API."""
+        theirs = "instructions" in draft.own or has_system(draft.content)
+        if system is not None and theirs:
+            raise Invalid("system is given twice: as a key, and as instructions or a message")
+        if system is None and not theirs:
+            system = self._defaults.system
+        if system is not None:
+            draft.own["instructions"] = system
+
+
+def _rejected(
+    draft: _Draft, line: bytes, number: int, path: str, reason: str, read_at: float
+) -> Rejected:
+    return Rejected(
+        id=draft.id,
+        line=number,
+        path=path,
+        reason=reason,
+        metadata=draft.metadata,
+        read_at=read_at,
+        fingerprint=of_rejected(line, reason),
+    )
+
+
+def _is_batch_line(row: Mapping[str, Any]) -> bool:
+    return "body" in row and ("custom_id" in row or ("method" in row and "url" in row))
+
+
+def _model(value: object) -> str:
+    if type(value) is not str or not value:
+        raise Invalid(f"model must be a string, got {kind_of(value)}")
+    return value
+
+
+def _wrong(kind: Kind, key: str, value: object) -> Invalid | None:
+    try:
+        kind.check(key, value)
+    except Invalid as invalid:
+        return invalid
+    return None
+
+
+def _hand_back(metadata: dict[str, Any], row: Mapping[str, Any]) -> None:
+    """A row's own ``metadata`` joins its strangers; so does an id that ``custom_id`` outranks."""
+    given = row.get("metadata")
+    if type(given) is dict:
+        for key, value in given.items():
+            metadata.setdefault(key, value)
+    elif given is not None:
+        metadata["metadata"] = given
+    if row.get("custom_id") is not None and row.get("id") is not None:
+        metadata["id"] = row["id"]
+
+
+def _check_odd(draft: _Draft) -> None:
+    """Raises :class:`Invalid` where NaN or a lone surrogate would be sent; metadata may keep it."""
+    sent = {"model": draft.model, "input": draft.content, **draft.params}
+    reason = unsendable(list(draft.messages), "messages")
+    for name, value in sent.items():
+        reason = reason or unsendable(name, "a parameter's name") or unsendable(value, name)
+    if reason:
+        raise Invalid(reason)
