@@ -156,3 +156,4 @@ class Result(Struct, frozen=True, kw_only=True, omit_defaults=False):
     tool_calls: Sequence[Any] | UnsetType = UNSET
     logprobs: Sequence[Any] | UnsetType = UNSET
     reasoning: str | UnsetType = UNSET
+    endpoint: Endpoint | UnsetType = UNSET

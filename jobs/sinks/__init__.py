@@ -1,0 +1,1 @@
+"""Results out: :func:`.opening.open_output` is the door."""

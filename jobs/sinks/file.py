@@ -1,0 +1,143 @@
+"""Results into a file: one append a result, on the disk within a second, resumable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from ..errors import SinkError
+from ..model import Result, Row, Status
+from .held import HeldFile
+from .resume import ResumeIndex
+from .tidy import InputOrder, Tidied, tidy
+
+SYNC_AFTER = 0.5
+"""Seconds from the first line that is not on the disk yet to the sync that puts it there."""
+
+
+class FileSink:
+    """Appends each result as soon as its row ends, whatever the order.
+
+    With ``order`` the finished file is put in the input's order by :meth:`finish`: until then
+    nothing that was answered waits in memory, where a crash would lose it.
+    ``skipped`` counts the rows that were done already by their status.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_encode",
+        "_file",
+        "_order",
+        "_problem",
+        "_resting",
+        "_syncing",
+        "_tidying",
+        "_timer",
+        "_unsynced",
+        "index",
+        "skipped",
+    )
+
+    def __init__(
+        self,
+        file: HeldFile,
+        index: ResumeIndex,
+        encode: Callable[[Result], bytes],
+        order: InputOrder | None = None,
+    ) -> None:
+        self._file = file
+        self._encode = encode
+        self._order = order
+        self._unsynced = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._syncing: asyncio.Future[None] | None = None
+        self._problem: SinkError | None = None
+        self._resting = False
+        self._tidying: asyncio.Future[Tidied] | None = None
+        self._closed = False
+        self.index = index
+        self.skipped: Counter[Status] = Counter()
+
+    async def expect(self, row: Row) -> Status | None:
+        """A row was read: the status of the answer it has already, or None where it is to run."""
+        status = self.index.status(row.id, row.fingerprint)
+        if status is not None:
+            line = self.index.skip(row.id, row.fingerprint)
+            self.skipped[status] += 1
+            if self._order is not None:
+                self._order.place(row.id, line)
+        elif self._order is not None:
+            self._order.expect(row.id)
+        return status
+
+    async def write(self, result: Result) -> None:
+        """Returns when the line is with the operating system. Raises SinkError."""
+        if self._problem is not None:
+            raise SinkError(str(self._problem))
+        file = self._file
+        if self._order is None:
+            file.append(self._encode(result))
+        else:
+            start = file.size
+            file.append(self._encode(result))
+            self._order.place(result.id, self.index.append(start))
+        if not self._unsynced:
+            self._unsynced = True
+            self._sync_later()
+
+    async def finish(self) -> Tidied:
+        """The job is done: leave each id once in the file. Raises SinkError; nothing is lost."""
+        if self._tidying is not None:
+            raise RuntimeError("finished already")
+        await self._rest()
+        loop = asyncio.get_running_loop()
+        self._tidying = loop.run_in_executor(None, tidy, self._file, self.index, self._order)
+        return await asyncio.shield(self._tidying)
+
+    async def aclose(self) -> None:
+        """Sync and release. Safe to call twice. Raises SinkError where a sync failed."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._rest()
+            if self._tidying is not None:  # cancelled: its thread has the file still
+                await asyncio.wait([self._tidying])
+                self._tidying.exception()
+            if self._unsynced:
+                await asyncio.get_running_loop().run_in_executor(None, self._file.sync)
+            if self._problem is not None:
+                raise self._problem
+        finally:
+            self._file.close()
+
+    async def _rest(self) -> None:
+        """Until no thread has the file, and no timer will give it to one."""
+        self._resting = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._syncing is not None:
+            await asyncio.wait([self._syncing])
+
+    def _sync_later(self) -> None:
+        if self._timer is None and self._syncing is None and not self._resting:
+            self._timer = asyncio.get_running_loop().call_later(SYNC_AFTER, self._sync)
+
+    def _sync(self) -> None:
+        self._timer = None
+        self._unsynced = False
+        loop = asyncio.get_running_loop()
+        self._syncing = loop.run_in_executor(None, self._file.sync)
+        self._syncing.add_done_callback(self._synced)
+
+    def _synced(self, done: asyncio.Future[None]) -> None:
+        self._syncing = None
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, SinkError):
+            self._problem = error
+        elif self._unsynced:
+            self._sync_later()
+
+    def __repr__(self) -> str:
+        return f"<FileSink {self._file.path}, {self._file.size} bytes>"

@@ -1,0 +1,124 @@
+"""From ``-o`` and its flags to a sink: lock, look, drop a torn line, append."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ..errors import ConfigError, SinkError
+from ..records import ENCODERS, Format, read
+from .file import FileSink
+from .held import HeldFile
+from .ordered import OrderedSink
+from .problems import unopened
+from .resume import ResumeIndex
+from .stream import StreamSink
+from .tidy import InputOrder
+
+Output = FileSink | StreamSink | OrderedSink
+"""What :func:`open_output` gives: a Sink that is told of each row, and when the job is done."""
+
+BEGIN = b'{"id":"'
+"""How every result line begins."""
+
+
+def open_output(
+    path: str,
+    *,
+    line_format: Format = "jsonl",
+    order: Literal["finish", "input"] = "finish",
+    fresh: bool = False,
+    force: bool = False,
+    room: int = 1024,
+) -> Output:
+    """Open an output, ``-`` for standard output; takes seconds where a million lines are in it.
+
+    ``room`` is the number of rows that a stream in the input's order may have open.
+    Raises ConfigError where the flags and what the file holds do not agree, OutputLocked and
+    SinkError.
+    """
+    place = Path(path)
+    encode = ENCODERS[line_format]
+    if path == "-":
+        stream = StreamSink(1, "standard output", encode)
+    elif _is_special(place):
+        try:
+            fd = os.open(place, os.O_WRONLY)
+        except OSError as error:
+            raise unopened(error, place) from error
+        stream = StreamSink(fd, path, encode, owned=True)
+    else:
+        file = HeldFile(place)
+        try:
+            index = _start_over(file, force) if fresh else _take_up(file, line_format)
+        except BaseException:
+            file.close()
+            raise
+        return FileSink(file, index, encode, InputOrder() if order == "input" else None)
+    return OrderedSink(stream, room) if order == "input" else stream
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe or a device: nothing that can be locked, synced or resumed."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _start_over(file: HeldFile, force: bool) -> ResumeIndex:
+    if file.size:
+        if not force:
+            raise ConfigError(
+                f"{file.path}: --fresh would overwrite {file.size:,} bytes that it holds: "
+                "add --force to do so, or leave out --fresh to go on where it stopped"
+            )
+        file.replace(())
+    return ResumeIndex()
+
+
+def _take_up(file: HeldFile, line_format: Format) -> ResumeIndex:
+    index = ResumeIndex.of(file.fd)
+    torn = bool(index.tail) and is_torn(index.tail)
+    if not index.readable and (index.unreadable or (index.tail and not torn)):
+        raise SinkError(
+            f"{file.path}: exists, but no line of it is a result: name another output (-o), "
+            "or overwrite it with --fresh --force"
+        )
+    if index.formats - {line_format}:
+        other = ", ".join(sorted(index.formats - {line_format}))
+        raise ConfigError(
+            f"{file.path}: holds lines in --format {other}, and this run writes {line_format}: "
+            "use the same format, or name another output (-o)"
+        )
+    if torn:
+        file.replace([(0, index.size)])
+    elif index.tail:
+        file.append(b"\n")
+        index.end_tail()
+    return index
+
+
+def is_torn(tail: bytes) -> bool:
+    """Whether an unended last line is the beginning of one that this tool wrote, or only zeros.
+
+    Zeros are what a file system may leave after a power failure.
+    """
+    if not tail.strip(b"\0"):
+        return True
+    return BEGIN.startswith(tail[: len(BEGIN)]) and not _is_json(tail)
+
+
+def _is_json(tail: bytes) -> bool:
+    if read(tail) is not None:
+        return True
+    try:
+        msgspec.json.decode(tail)
+    except (ValueError, RecursionError):
+        return False
+    return True

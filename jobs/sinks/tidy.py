@@ -1,0 +1,134 @@
+"""Which lines make up the finished file: each id exactly once, and nothing else lost."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from msgspec import Struct
+
+from ..compact import CompactMap
+from ..records import read
+from .held import HeldFile, Span
+from .resume import ResumeIndex, key, lines
+
+_OPEN = 0xFFFF_FFFF_FFFF_FFFF
+"""Stands for a row that has no line yet."""
+
+
+class Tidied(Struct, frozen=True):
+    """What became of the lines: ``dropped`` were superseded; the others are all still there.
+
+    ``strangers`` are ids that the input does not have, ``unreadable`` lines that are no results.
+    """
+
+    dropped: int
+    strangers: int
+    unreadable: int
+
+
+class InputOrder:
+    """The number of each row's line, in the order in which rows were read; 8 bytes a row."""
+
+    __slots__ = ("_lines", "_open")
+
+    def __init__(self) -> None:
+        self._lines = array("Q")
+        self._open: dict[str, int] = {}
+
+    def expect(self, row_id: str) -> None:
+        self._open[row_id] = len(self._lines)
+        self._lines.append(_OPEN)
+
+    def place(self, row_id: str, line: int) -> None:
+        """Put the line where its row was read; one that nobody expected comes last."""
+        place = self._open.pop(row_id, None)
+        if place is None:
+            self._lines.append(line)
+        else:
+            self._lines[place] = line
+
+    def __iter__(self) -> Iterator[int]:
+        return (line for line in self._lines if line != _OPEN)
+
+    def __repr__(self) -> str:
+        return f"<InputOrder {len(self._lines)} rows, {len(self._open)} open>"
+
+
+def tidy(file: HeldFile, index: ResumeIndex, order: InputOrder | None) -> Tidied:
+    """Leave each id once, in ``order`` where there is one; takes seconds for a million lines.
+
+    A file that is as it should be is not touched. Raises SinkError, and the old file stays whole.
+    """
+    strangers = _keep_strangers(file.fd, index)
+    dropped = index.kept.count(0)
+    if order is None:
+        if dropped:
+            file.replace(_runs(index, file.size))
+    else:
+        sequence = _sequence(index, order)
+        if dropped or any(a > b for a, b in pairwise(sequence)):
+            file.replace(_spans(index, sequence, file.size))
+    return Tidied(dropped, strangers, index.unreadable)
+
+
+def _keep_strangers(fd: int, index: ResumeIndex) -> int:
+    """Keep the last line of each id that this run neither answered nor skipped; their number."""
+    kept = index.kept
+    if not kept.count(0):
+        return 0
+    last = CompactMap()  # id -> the number of its last line, from 1; 0 where the run answered it
+    for number, line in enumerate(lines(fd)):
+        if number >= len(kept):
+            break
+        if not kept[number] and (stored := read(line)) is not None:
+            last.put(key(stored.id), number + 1)
+    for number, line in enumerate(lines(fd)):
+        if (number >= len(kept) or kept[number]) and (stored := read(line)) is not None:
+            name = key(stored.id)
+            if name in last:
+                last.put(name, 0)
+    strangers = 0
+    for _, number in last.items():
+        if number:
+            kept[number - 1] = 1
+            strangers += 1
+    return strangers
+
+
+def _runs(index: ResumeIndex, size: int) -> Iterator[Span]:
+    """The kept lines in the file's own order, neighbours in one piece, and all of this run's."""
+    kept, starts = index.kept, index.starts
+    begin = 0
+    while (begin := kept.find(1, begin)) >= 0:
+        end = kept.find(0, begin)
+        if end < 0:
+            break
+        yield starts[begin], starts[end] - starts[begin]
+        begin = end
+    first = index.size if begin < 0 else starts[begin]
+    yield first, size - first
+
+
+def _sequence(index: ResumeIndex, order: Iterable[int]) -> array[int]:
+    """The numbers of all kept lines: the input's rows in its order, then what else there is."""
+    placed = bytearray(len(index.kept))
+    sequence = array("Q")
+    for line in order:
+        sequence.append(line)
+        placed[line] = 1
+    rest = 0
+    while (rest := placed.find(0, rest)) >= 0:
+        if index.kept[rest]:
+            sequence.append(rest)
+        rest += 1
+    return sequence
+
+
+def _spans(index: ResumeIndex, sequence: Iterable[int], size: int) -> Iterator[Span]:
+    starts = index.starts
+    last = len(starts) - 1
+    for line in sequence:
+        end = starts[line + 1] if line < last else size
+        yield starts[line], end - starts[line]
