@@ -7,14 +7,21 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
+
+import msgspec
 
 from . import machine
 from .cases import CASES
 from .child import ROOT, BenchFailed
 from .lab import Lab
 from .report import Section, line, markdown
+
+UNFORESEEN = (OSError, HTTPException, LookupError, ValueError, msgspec.MsgspecError)
+"""What a client or server that misbehaves can cause here; other cases still get their turn."""
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
 
@@ -52,8 +59,12 @@ def _measure(case: str, lab: Lab) -> Section:
         for figure in measure(lab):
             figures.append(figure)
             print(line(figure), flush=True)
-    except (BenchFailed, OSError) as error:
-        failed = str(error) if isinstance(error, BenchFailed) else type(error).__name__
+    except BenchFailed as error:
+        failed = str(error)
+    except UNFORESEEN as error:
+        failed = f"{type(error).__name__} while measuring"
+        traceback.print_exception(error)
+    if failed is not None:
         print(f"  failed: {failed}", flush=True)
     seconds = time.monotonic() - began
     print(f"  ({seconds:.0f} s)", flush=True)

@@ -1,13 +1,13 @@
 """The bytes of an answer, built once: OpenAI's chunks as an HTTP/1.1 response.
 
-Every event is an HTTP chunk of its own, as servers send them; events are then put together into
-as many writes as asked, because that decides how often a client is woken up.
+By default every event is an HTTP chunk of its own, as servers send them. Events are put together
+into as many writes as asked, because that decides how often a client is woken up.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -30,11 +30,15 @@ _STREAM_HEADERS = (
 
 
 class Plan(Struct, frozen=True):
-    """How to answer: ``tokens`` in ``writes`` writes, spread over about ``delay`` seconds."""
+    """How to answer: ``tokens`` in ``writes`` writes, spread over about ``delay`` seconds.
+
+    ``framed`` says what an HTTP chunk holds; proxies between turn events into larger ones.
+    """
 
     tokens: int = 20
     writes: int = 4
     delay: float = 0.0
+    framed: Literal["event", "write"] = "event"
 
 
 def plan_of(path: str) -> Plan | None:
@@ -59,12 +63,17 @@ def text_of(tokens: int) -> str:
 
 def streamed(plan: Plan) -> tuple[bytes, ...]:
     """The response as one ``bytes`` a write."""
-    events = [_http_chunk(b"data: " + event + b"\n\n") for event in _events(plan.tokens)]
-    events[-1] += b"0\r\n\r\n"
+    events = [b"data: " + event + b"\n\n" for event in _events(plan.tokens)]
     count = max(1, min(plan.writes, len(events)))
     cuts = [round(i * len(events) / count) for i in range(count + 1)]
-    groups = [b"".join(events[a:b]) for a, b in pairwise(cuts)]
-    return (_STREAM_HEADERS + groups[0], *groups[1:])
+    groups = [events[a:b] for a, b in pairwise(cuts)]
+    if plan.framed == "write":
+        writes = [_http_chunk(b"".join(group)) for group in groups]
+    else:
+        writes = [b"".join(map(_http_chunk, group)) for group in groups]
+    writes[0] = _STREAM_HEADERS + writes[0]
+    writes[-1] += b"0\r\n\r\n"
+    return tuple(writes)
 
 
 def plain(plan: Plan) -> bytes:

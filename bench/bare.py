@@ -17,31 +17,11 @@ from typing import Any
 import aiohttp
 import msgspec
 import uvloop
-from msgspec import Struct
 
 from .answers import text_of
-from .bare_outcome import Outcome
+from .bare_values import Chunk, Outcome
 
 WORKERS = 64
-
-
-class Message(Struct):
-    content: str | None = None
-
-
-class Choice(Struct):
-    delta: Message | None = None
-    message: Message | None = None
-    finish_reason: str | None = None
-
-
-class Tokens(Struct):
-    completion_tokens: int
-
-
-class Chunk(Struct):
-    choices: list[Choice]
-    usage: Tokens | None = None
 
 
 class Bare:

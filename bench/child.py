@@ -98,7 +98,7 @@ class Server:
     def __repr__(self) -> str:
         return f"Server(port={self.port})"
 
-    def url(self, **plan: float) -> str:
+    def url(self, **plan: float | str) -> str:
         """A base URL whose answers follow ``plan`` (fields of :class:`.answers.Plan`)."""
         settings = "".join(f"/{key}={value}" for key, value in plan.items())
         return f"http://127.0.0.1:{self.port}{settings}/v1"

@@ -45,18 +45,22 @@ class Lab(Struct, frozen=True):
         self, rows: Path, output: Path, url: str, *flags: str, seconds: float = 300
     ) -> Ended:
         """`llmbatch run` to its end, with exit code 0, or BenchFailed."""
-        return succeed(self._run_argv(rows, output, url, *flags), self.folder, seconds)
+        return succeed(self.run_argv(rows, output, url, *flags), self.folder, seconds)
 
     def killed_llmbatch(self, rows: Path, output: Path, url: str, after: float) -> Ended:
         """The same, but killed with SIGKILL after so many seconds unless it ended before."""
-        return run(self._run_argv(rows, output, url), self.folder, after)
+        return run(self.run_argv(rows, output, url), self.folder, after)
 
     def bare(self, rows: Path, url: str, *flags: str) -> Ended:
         """The bare loop over the same rows."""
-        argv = [sys.executable, "-m", "bench.bare", str(rows), url, *flags]
-        return succeed(argv, ROOT, 300)
+        return succeed(self.bare_argv(rows, url, *flags), ROOT, 300)
 
-    def _run_argv(self, rows: Path, output: Path, url: str, *flags: str) -> list[str | Path]:
+    def bare_argv(self, rows: Path, url: str, *flags: str) -> list[str | Path]:
+        """To be started in the project's folder."""
+        return [sys.executable, "-m", "bench.bare", rows, url, *flags]
+
+    def run_argv(self, rows: Path, output: Path, url: str, *flags: str) -> list[str | Path]:
+        """The command as every case runs it."""
         if not self.command.exists():
             raise BenchFailed("there is no llmbatch command beside this Python")
         fixed = ("--base-url", url, "--model", "m", "--concurrency", str(CONCURRENCY), "--quiet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from statistics import median
 
@@ -19,6 +20,8 @@ def measure(lab: Lab) -> Iterator[Figure]:
     runs = 5 if lab.quick else 20
     times = [succeed([lab.command, "--help"], lab.folder, 30).wall for _ in range(runs + 1)]
     yield _judge("llmbatch --help", times[1:], 0.120)
+    idle = [succeed([sys.executable, "-c", "pass"], lab.folder, 30).wall for _ in range(runs + 1)]
+    yield Figure("for comparison: python -c pass", f"{median(idle[1:]) * 1000:.0f} ms")
     with serving() as server:
         times = [_one_row(lab, server.url()) for _ in range(runs + 1)]
     yield _judge("one row against the local server", times[1:], 0.500)
