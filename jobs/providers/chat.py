@@ -1,0 +1,204 @@
+"""OpenAI's chat completions: the request's body, the stream's chunks, the whole answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ..model import Delta, Request
+from .failures import Failures
+from .wire import DONE, STATUSES, loads, payload, usage_of
+
+PATH = "/chat/completions"
+
+
+class Message(Struct):
+    """A delta, or the message of a whole answer: the parts of it that are kept."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+
+class Choice(Struct):
+    delta: Message | None = None
+    message: Message | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: dict[str, Any] | None = None
+
+
+class Chunk(Struct):
+    choices: list[Choice] | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+_decode = msgspec.json.Decoder(Chunk).decode
+_NOTHING = Message()
+
+
+def body(request: Request, stream: bool) -> dict[str, Any]:
+    """The body as JSON values."""
+    return streamed(payload(request, messages=request.messages), stream)
+
+
+def streamed(values: dict[str, Any], stream: bool) -> dict[str, Any]:
+    """Ask for a stream with its usage, or for a whole answer.
+
+    A row's ``stream_options: null`` leaves them out, for servers that don't know them.
+    """
+    values["stream"] = stream
+    options = values.pop("stream_options", {})
+    if stream and options is not None:
+        values["stream_options"] = {"include_usage": True, **options}
+    return values
+
+
+class ChatReader:
+    """One answer. ``finished``: its finish came; ``done``: nothing follows."""
+
+    __slots__ = ("_failures", "_finish", "_refused", "_usage", "done", "finished")
+
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+        self._finish = ""
+        self._refused = False
+        self._usage: dict[str, Any] | None = None
+        self.finished = False
+        self.done = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(finish={self._finish!r}, done={self.done})"
+
+    def add(self, data: bytes) -> Delta | None:
+        """One chunk."""
+        if data == DONE:
+            self.done = True
+            return None
+        try:
+            chunk = _decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            chunk = None
+        if chunk is None:
+            chunk = self._lax(data)
+        if chunk.error is not None:
+            raise self._failures.reported(chunk.error)
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if not chunk.choices:
+            return None
+        return self._choice(chunk.choices[0])
+
+    def _choice(self, choice: Choice) -> Delta | None:
+        reason = choice.finish_reason
+        if reason:
+            self._finish_with(reason)
+        part = choice.delta or choice.message or _NOTHING
+        text = part.content or choice.text or ""
+        if part.refusal:
+            self._refused = True
+            text += part.refusal
+        thought = part.reasoning_content or part.reasoning or ""
+        if part.tool_calls or choice.logprobs:
+            return Delta(text, thought, part.tool_calls or (), _items(choice.logprobs))
+        if text or thought:
+            return Delta(text, thought)
+        return None
+
+    def _finish_with(self, reason: str) -> None:
+        if reason == "error":
+            raise self._failures.reported(
+                {"message": 'the answer ended with finish_reason "error"'}
+            )
+        self._finish = reason
+        self.finished = True
+
+    def end(self) -> Delta:
+        """The finish, with the usage where it came. Raises when there was no finish."""
+        if not self.finished:
+            raise self._failures.unfinished()
+        status = "refused" if self._refused else STATUSES.get(self._finish, "ok")
+        usage, cost = usage_of(self._usage)
+        return Delta(finish_reason=self._finish, status=status, usage=usage, cost_usd=cost)
+
+    def whole(self, data: bytes) -> Delta:
+        """The answer as one JSON body."""
+        said = self.add(data.strip()) or Delta()
+        if not self.finished:
+            raise self._failures.malformed("the answer has no finish_reason")
+        return _merged(said, self.end())
+
+    def _lax(self, data: bytes) -> Chunk:
+        """Read what the strict decoder refuses: surrogate halves, odd types, content in parts."""
+        value = loads(data)
+        if not isinstance(value, dict):
+            if data.strip() == DONE:
+                self.done = True
+                return Chunk()
+            raise self._failures.malformed("a chunk of the answer is not a JSON object")
+        choices = value.get("choices")
+        first = choices[:1] if isinstance(choices, list) else []
+        usage = value.get("usage")
+        return Chunk(
+            choices=[_choice(choice) for choice in first if isinstance(choice, dict)],
+            usage=usage if isinstance(usage, dict) else None,
+            error=value.get("error"),
+        )
+
+
+def _merged(said: Delta, end: Delta) -> Delta:
+    return msgspec.structs.replace(
+        end,
+        text=said.text,
+        reasoning=said.reasoning,
+        tool_calls=said.tool_calls,
+        logprobs=said.logprobs,
+    )
+
+
+def _items(logprobs: dict[str, Any] | None) -> list[Any]:
+    """The items of ``logprobs.content``; the legacy object of completions is one item."""
+    if not logprobs:
+        return []
+    items = logprobs.get("content", logprobs)
+    return items if isinstance(items, list) else [items] if items else []
+
+
+def _choice(value: dict[str, Any]) -> Choice:
+    text, finish, logprobs = (value.get(key) for key in ("text", "finish_reason", "logprobs"))
+    return Choice(
+        delta=_message(value.get("delta")),
+        message=_message(value.get("message")),
+        text=_text(text),
+        finish_reason=finish if isinstance(finish, str) else None,
+        logprobs=logprobs if isinstance(logprobs, dict) else None,
+    )
+
+
+def _message(value: Any) -> Message | None:
+    if not isinstance(value, dict):
+        return None
+    content = value.get("content")
+    calls = value.get("tool_calls")
+    thoughts = [value.get("reasoning_content"), value.get("reasoning")]
+    if isinstance(content, list):
+        thoughts += [part.get("thinking") for part in content if isinstance(part, dict)]
+    return Message(
+        content=_text(content),
+        reasoning=next((text for text in map(_text, thoughts) if text), None),
+        refusal=_text(value.get("refusal")),
+        tool_calls=[c for c in calls if isinstance(c, dict)] if isinstance(calls, list) else None,
+    )
+
+
+def _text(value: Any) -> str | None:
+    """A text, or the joined texts of a list of parts."""
+    if isinstance(value, list):
+        parts = (part.get("text") for part in value if isinstance(part, dict))
+        return "".join(text for text in parts if isinstance(text, str))
+    return value if isinstance(value, str) else None

@@ -1,0 +1,225 @@
+"""From what a server said went wrong to an error of this project. Pure, no I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from msgspec import Struct
+
+from ..errors import (
+    AuthFailed,
+    BadRequest,
+    ContextTooLong,
+    ErrorInStream,
+    MalformedResponse,
+    NotFound,
+    Overloaded,
+    PermanentError,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+    Refused,
+    StreamBroken,
+    TooLarge,
+    TransientError,
+)
+from .retryafter import retry_after, should_retry
+
+LONGEST_MESSAGE = 400
+"""Characters of a server's own words that an error repeats."""
+
+SHORTEST_SECRET = 4
+"""A placeholder such as "x" is no secret, and would tear holes into ordinary words."""
+
+WEB_PAGE = "this is a web page, is the base URL right (it ends in /v1)?"
+
+_QUOTA = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"}
+)
+_CONTEXT = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max"})
+_CODES: Mapping[str, int] = {
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "context_length_exceeded": 400,
+    "exceed_context_size_error": 400,
+    "invalid_prompt": 400,
+    "insufficient_quota": 429,
+    "model_not_found": 404,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "overloaded": 529,
+    "overloaded_error": 529,
+    "service_unavailable": 503,
+}
+"""The status that a word inside a stream would have had as an HTTP answer."""
+
+_TOO_LONG = re.compile(
+    r"context[ _-]?(length|window|size)|maximum context|prompt is too long|input is too long"
+    r"|too many (input )?tokens|reduce the length",
+    re.IGNORECASE,
+)
+_KEY = re.compile(r"api[ _-]?key|\bkey\b|credential|authenticat|bearer|access token", re.IGNORECASE)
+
+
+class Said(Struct, frozen=True):
+    """What a server's error object says; ``code`` and ``kind`` in lower case."""
+
+    message: str = ""
+    code: str = ""
+    kind: str = ""
+
+
+def said(value: Any) -> Said:
+    """Read an error in any of the usual shapes: OpenAI's, vLLM's, FastAPI's, a bare string."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, dict) and value.get("error"):
+        value = value["error"]
+    if isinstance(value, str):
+        return Said(value)
+    if not isinstance(value, dict):
+        return Said()
+    message = value.get("message") or value.get("detail") or value.get("msg") or ""
+    if isinstance(message, list) and message and isinstance(message[0], dict):
+        message = message[0].get("msg") or ""
+    metadata = value.get("metadata")
+    if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
+        message = f"{message}: {metadata['raw']}"
+    return Said(str(message), *(str(value.get(key) or "").lower() for key in ("code", "type")))
+
+
+def error_class(status: int, error: Said) -> type[ProviderError]:
+    """The one place that says what an HTTP status means here."""
+    words = {error.code, error.kind}
+    if status == 402 or words & _QUOTA:
+        return QuotaExhausted
+    if status == 401 or (status == 403 and (words & {"invalid_api_key"} or about_key(error))):
+        return AuthFailed
+    if status == 403:
+        return Refused
+    if status == 404:
+        return NotFound
+    if status == 429:
+        too_large = error.message.lower().startswith("request too large")
+        return TooLarge if too_large else RateLimited
+    if status in (408, 409) or status >= 500:
+        return Overloaded
+    if words & _CONTEXT or _TOO_LONG.search(error.message):
+        return ContextTooLong
+    return BadRequest
+
+
+def about_key(error: Said) -> bool:
+    return bool(_KEY.search(error.message) or _KEY.search(error.kind))
+
+
+class Failures:
+    """Builds the errors of one route: names the route, and takes the secrets out of every text."""
+
+    __slots__ = ("_secrets", "provider")
+
+    def __init__(self, provider: str, secrets: Iterable[str] = ()) -> None:
+        self.provider = provider
+        kept = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        self._secrets = sorted(kept, key=len, reverse=True)
+
+    def __repr__(self) -> str:
+        return f"Failures({self.provider!r})"
+
+    def clean(self, text: str) -> str:
+        """One printable line of sane length, without the secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+    def response(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+        """The error that an HTTP answer other than success is."""
+        if 300 <= status < 400:
+            return self._redirect(status, headers.get("Location", ""))
+        page = looks_like_html(headers.get("Content-Type", ""), body)
+        error = Said() if page else said(decoded(body))
+        kind = error_class(status, error)
+        told = self.clean(error.message) or _phrase(status)
+        if page:
+            told = WEB_PAGE if status < 500 else f"{_phrase(status)} (a web page)"
+        elif kind is NotFound and not error.message:
+            told += "; is the base URL right (it ends in /v1)?"
+        return self._build(kind, f"HTTP {status}: {told}", status, headers)
+
+    def reported(self, value: Any) -> ProviderError:
+        """The error object that came inside a stream, after HTTP 200."""
+        error = said(value)
+        told = self.clean(error.message) or error.code or "no reason given"
+        status = int(error.code) if re.fullmatch("[45][0-9][0-9]", error.code) else None
+        status = status or _CODES.get(error.code) or _CODES.get(error.kind)
+        if status is None:
+            text = f"the server reported an error inside the stream: {told}"
+            return ErrorInStream(text, provider=self.provider, http_status=200)
+        return self._build(error_class(status, error), f"inside the stream: {told}", status, {})
+
+    def malformed(self, what: str, *, retry: bool | None = None) -> MalformedResponse:
+        """HTTP 200, but not what the wire format promises."""
+        return MalformedResponse(
+            self.clean(what), provider=self.provider, http_status=200, should_retry=retry
+        )
+
+    def web_page(self) -> MalformedResponse:
+        """HTTP 200 with HTML. Asking again would only bring the page again."""
+        return self.malformed(WEB_PAGE, retry=False)
+
+    def unfinished(self) -> StreamBroken:
+        """The stream ended by itself, and its finish never came."""
+        text = "the stream ended before its finish"
+        return StreamBroken(text, provider=self.provider, http_status=200)
+
+    def unsendable(self, reason: str) -> BadRequest:
+        """The request can't be written as JSON; nothing was sent."""
+        return BadRequest(
+            f"the request can't be sent: {self.clean(reason)}", provider=self.provider
+        )
+
+    def _redirect(self, status: int, location: str) -> PermanentError:
+        where = self.clean(location) or "somewhere else"
+        text = f"HTTP {status}: the server redirects to {where}; if you trust that, set --base-url"
+        return PermanentError(text, provider=self.provider, http_status=status)
+
+    def _build(
+        self, kind: type[ProviderError], text: str, status: int, headers: Mapping[str, str]
+    ) -> ProviderError:
+        if not issubclass(kind, TransientError):
+            return kind(text, provider=self.provider, http_status=status)
+        return kind(
+            text,
+            provider=self.provider,
+            http_status=status,
+            retry_after=retry_after(headers, time.time()),
+            should_retry=should_retry(headers),
+        )
+
+
+def looks_like_html(content_type: str, body: bytes) -> bool:
+    return body[:64].lstrip().startswith(b"<") or (
+        "html" in content_type.lower() and not body[:64].lstrip().startswith(b"{")
+    )
+
+
+def decoded(body: bytes) -> Any:
+    """JSON where it is that; else the text as it stands."""
+    text = body.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "no reason given"

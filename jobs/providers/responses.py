@@ -1,0 +1,156 @@
+"""OpenAI's Responses: typed events; complete only with ``response.completed`` or ``incomplete``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..model import Delta, Request, Status
+from .failures import Failures
+from .wire import DONE, STATUSES, loads, payload, usage_of
+
+PATH = "/responses"
+
+_OVER = ("response.completed", "response.incomplete", "response.failed")
+
+
+def body(request: Request, stream: bool) -> dict[str, Any]:
+    """The body as JSON values."""
+    values = payload(request, input=request.input)
+    values.pop("stream_options", None)
+    values["stream"] = stream
+    return values
+
+
+class ResponsesReader:
+    """One answer. ``finished``: its finish came; ``done``: nothing follows."""
+
+    __slots__ = ("_calls", "_failures", "_final", "_refused", "done", "finished")
+
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+        self._final: Mapping[str, Any] = {}
+        self._refused = False
+        self._calls = 0
+        self.finished = False
+        self.done = False
+
+    def __repr__(self) -> str:
+        return f"ResponsesReader(finished={self.finished})"
+
+    def add(self, data: bytes) -> Delta | None:
+        """One event."""
+        if data == DONE:
+            self.done = True
+            return None
+        event = self._object(data, "an event of the answer")
+        kind = event.get("type")
+        if kind == "error" or (kind is None and event.get("error")):
+            raise self._failures.reported(event)
+        if kind in _OVER:
+            self._finish(event.get("response") or {})
+        add = _ADD.get(kind) if isinstance(kind, str) else None
+        return None if add is None else add(self, event)
+
+    def end(self) -> Delta:
+        """The finish, with the usage where it came. Raises when there was no finish."""
+        if not self.finished:
+            raise self._failures.unfinished()
+        reason = str(self._final.get("status") or "completed")
+        details = self._final.get("incomplete_details")
+        if reason == "incomplete" and isinstance(details, dict):
+            reason = str(details.get("reason") or reason)
+        fallback: Status = "truncated" if reason == "incomplete" else "ok"
+        status = "refused" if self._refused else STATUSES.get(reason, fallback)
+        usage, cost = usage_of(self._final.get("usage"))
+        return Delta(finish_reason=reason, status=status, usage=usage, cost_usd=cost)
+
+    def whole(self, data: bytes) -> Delta:
+        """The answer as one JSON body."""
+        answer = self._object(data, "the answer")
+        if answer.get("error"):
+            raise self._failures.reported(answer)
+        self._finish(answer)
+        parts = [self._item(item) for item in answer.get("output") or () if isinstance(item, dict)]
+        end = self.end()
+        return Delta(
+            text="".join(part.text for part in parts),
+            reasoning="".join(part.reasoning for part in parts),
+            tool_calls=[call for part in parts for call in part.tool_calls],
+            logprobs=[item for part in parts for item in part.logprobs],
+            finish_reason=end.finish_reason,
+            status=end.status,
+            usage=end.usage,
+            cost_usd=end.cost_usd,
+        )
+
+    def _object(self, data: bytes, what: str) -> dict[str, Any]:
+        value = loads(data)
+        if not isinstance(value, dict):
+            raise self._failures.malformed(f"{what} is not a JSON object")
+        return value
+
+    def _finish(self, response: Mapping[str, Any]) -> None:
+        status = response.get("status")
+        if status == "failed":
+            raise self._failures.reported(response)
+        if status not in ("completed", "incomplete"):
+            text = f"the answer's status is {status!r}, not completed"
+            raise self._failures.malformed(text)
+        self._final = response
+        self.finished = self.done = True
+
+    def _text(self, event: Mapping[str, Any]) -> Delta:
+        logprobs = event.get("logprobs")
+        return Delta(_str(event, "delta"), logprobs=logprobs if isinstance(logprobs, list) else ())
+
+    def _refusal(self, event: Mapping[str, Any]) -> Delta:
+        self._refused = True
+        return Delta(_str(event, "delta"))
+
+    def _thought(self, event: Mapping[str, Any]) -> Delta:
+        return Delta(reasoning=_str(event, "delta"))
+
+    def _item_done(self, event: Mapping[str, Any]) -> Delta | None:
+        item = event.get("item")
+        if isinstance(item, dict) and item.get("type") == "function_call":
+            return self._call(item)
+        return None
+
+    def _call(self, item: Mapping[str, Any]) -> Delta:
+        """A tool call, whole, in the words of chat completions."""
+        function = {"name": item.get("name"), "arguments": item.get("arguments")}
+        call = {"index": self._calls, "id": item.get("call_id"), "type": "function"}
+        self._calls += 1
+        return Delta(tool_calls=[{**call, "function": function}])
+
+    def _item(self, item: Mapping[str, Any]) -> Delta:
+        if item.get("type") == "function_call":
+            return self._call(item)
+        parts = [
+            part
+            for key in ("content", "summary")
+            for part in item.get(key) or ()
+            if isinstance(part, dict)
+        ]
+        if item.get("type") == "reasoning":
+            return Delta(reasoning="".join(_str(part, "text") for part in parts))
+        refusals = [part for part in parts if part.get("type") == "refusal"]
+        self._refused = self._refused or bool(refusals)
+        text = "".join(_str(part, "text") or _str(part, "refusal") for part in parts)
+        logprobs = [item for part in parts for item in part.get("logprobs") or ()]
+        return Delta(text, logprobs=logprobs)
+
+
+_ADD: Mapping[str, Callable[[ResponsesReader, Mapping[str, Any]], Delta | None]] = {
+    "response.output_text.delta": ResponsesReader._text,
+    "response.refusal.delta": ResponsesReader._refusal,
+    "response.reasoning_text.delta": ResponsesReader._thought,
+    "response.reasoning_summary_text.delta": ResponsesReader._thought,
+    "response.output_item.done": ResponsesReader._item_done,
+}
+
+
+def _str(value: Mapping[str, Any], key: str) -> str:
+    text = value.get(key)
+    return text if isinstance(text, str) else ""

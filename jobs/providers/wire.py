@@ -1,0 +1,86 @@
+"""What a wire format has to offer, and what all of OpenAI's have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..model import Delta, Request, Status, Usage
+
+DONE = b"[DONE]"
+
+STATUSES: Mapping[str, Status] = {
+    "length": "truncated",
+    "max_tokens": "truncated",
+    "max_output_tokens": "truncated",
+    "content_filter": "filtered",
+}
+"""What a finish reason means here; any other word is the provider's way to say that it is done."""
+
+
+class Reader(Protocol):
+    """Reads one answer, whichever way it comes. Raises only :class:`..errors.ProviderError`."""
+
+    finished: bool
+    """The finish came: what follows can't make the answer a failure any more."""
+    done: bool
+    """Nothing follows."""
+
+    def add(self, data: bytes) -> Delta | None:
+        """One event of a stream; None where it brings nothing yet."""
+        ...
+
+    def end(self) -> Delta:
+        """The stream has ended: its finish and usage. Raises when there was no finish."""
+        ...
+
+    def whole(self, data: bytes) -> Delta:
+        """The answer as one JSON body."""
+        ...
+
+
+def usage_of(value: Any) -> tuple[Usage | None, float | None]:
+    """Tokens and the provider's own cost (USD), from a ``usage`` object of any endpoint."""
+    if not isinstance(value, dict):
+        return None, None
+    into = _count(value, "prompt_tokens", "input_tokens")
+    out = _count(value, "completion_tokens", "output_tokens")
+    cached = _details(value, "prompt_tokens_details", "input_tokens_details", "cached_tokens")
+    thought = _details(
+        value, "completion_tokens_details", "output_tokens_details", "reasoning_tokens"
+    )
+    cost = value.get("cost")
+    cost_usd = float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+    if into is None and out is None:
+        return None, cost_usd
+    return Usage(into or 0, out or 0, cached, thought), cost_usd
+
+
+def loads(data: bytes) -> Any:
+    """JSON as the standard library reads it, lone surrogates and NaN included; None if it is none.
+
+    It gives no error, so that no exception holds on to what the model said.
+    """
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def payload(request: Request, **own: Any) -> dict[str, Any]:
+    """The JSON body: the row's parameters and, before them, what the endpoint asks for."""
+    return {"model": request.model, **own, **request.params}
+
+
+def _count(value: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        count = value.get(name)
+        if isinstance(count, int | float) and not isinstance(count, bool):
+            return int(count)
+    return None
+
+
+def _details(value: Mapping[str, Any], chat: str, responses: str, name: str) -> int:
+    details = value.get(chat) or value.get(responses)
+    return (_count(details, name) or 0) if isinstance(details, dict) else 0
