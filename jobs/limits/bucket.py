@@ -1,0 +1,61 @@
+"""Token buckets, the only place that knows aiolimiter.
+
+What aiolimiter 1.3 does that callers must not meet: its waiters are ordered by amount, so that
+large ones starve (here only the head of a line ever waits); a bucket of a whole minute lets two
+minutes' worth pass in the first one (here buckets are small); an amount above the bucket's size
+raises (callers take pieces); nothing can be given back (callers keep their own credit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from aiolimiter import AsyncLimiter
+
+MINUTE = 60.0
+JITTER = 1.0
+"""Seconds by which the way to the server may squeeze or stretch the distance of two requests."""
+
+BURST = 0.005
+"""Size of a bucket as a share of the limit; it makes good 0.3 s in which the loop came late."""
+
+SHORT = 0.01
+"""Waits below this many seconds are rounded up to it: a few pass together instead of a timer each,
+and timers of whole milliseconds (uvloop's) don't spin."""
+
+
+class Bucket:
+    """Lets ``burst`` pass at once and ``rate`` a second after that. One waiter at a time."""
+
+    __slots__ = ("_limiter", "_short", "burst", "rate")
+
+    def __init__(self, burst: float, rate: float) -> None:
+        self.burst = burst
+        self.rate = rate
+        self._limiter = AsyncLimiter(burst, burst / rate)
+        self._short = min(rate * SHORT, burst / 2)
+
+    async def take(self, amount: float = 1) -> None:
+        """Wait until ``amount`` may pass; at most ``burst``."""
+        if amount <= self._short and not self._limiter.has_capacity(amount):
+            await asyncio.sleep(SHORT)
+        await self._limiter.acquire(amount)
+
+    def __repr__(self) -> str:
+        return f"<Bucket: {self.burst:g}, then {self.rate:g}/s>"
+
+
+def request_bucket(rpm: float) -> Bucket:
+    """A bucket that keeps every sliding minute at the server within ``rpm`` requests.
+
+    Of N = floor(rpm) at most burst + rate x 61 s < N + 1 pass in anything shorter than 61 s, so a
+    minute holds with almost a second of jitter to spare; 97.9 % of N is used. A fraction above
+    one is lost (1.5 a minute can't be more than 1 in each). Below 1 the distance of two requests
+    is 60 / rpm + 1 s: of 0.5 rpm, 99.2 % is used.
+    """
+    if rpm < 1:
+        return Bucket(1.0, 1 / (MINUTE / rpm + JITTER))
+    whole = math.floor(rpm)
+    burst = 1 + BURST * whole
+    return Bucket(burst, (whole + 1 - burst) / (MINUTE + JITTER))
