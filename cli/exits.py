@@ -1,11 +1,16 @@
-"""The exit codes, and which error ends in which of them."""
+"""The exit codes, and which end of a job or error has which of them."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import click
+
 from llmbatch.jobs.errors import ConfigError, ProviderError, SinkError, SourceError
+
+if TYPE_CHECKING:
+    from llmbatch.jobs.summary import Summary
 
 
 class Exit(IntEnum):
@@ -23,6 +28,7 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
+_STOPPED = {"SIGINT": Exit.INTERRUPTED, "SIGTERM": Exit.TERMINATED}
 _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (ConfigError, Exit.USAGE),
     (click.ClickException, Exit.USAGE),
@@ -38,6 +44,19 @@ _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
 def code_for(error: BaseException) -> Exit:
     """The exit code of an error that ended the command; 70 for one that nobody foresaw."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), Exit.INTERNAL)
+
+
+def exit_of(summary: Summary, max_failed: str) -> Exit:
+    """The exit code of a job that came to its end; ``max_failed`` is ``"3"`` or ``"5%"``.
+
+    A share is that of the rows that have a result, those of earlier runs included.
+    """
+    if summary.stopped is not None:
+        return _STOPPED.get(summary.stopped.cause, Exit.STOPPED)
+    allowed = float(max_failed.removesuffix("%"))
+    if max_failed.endswith("%"):
+        allowed = allowed * summary.finished / 100
+    return Exit.OK if summary.failed <= allowed else Exit.ROWS_FAILED
 
 
 def innermost(error: BaseException) -> BaseException:

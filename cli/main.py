@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+
 from llmbatch.jobs.errors import LlmbatchError
 
 from .exits import Exit, code_for, innermost
@@ -110,7 +111,7 @@ def _explain(error: BaseException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
     elif isinstance(error, click.ClickException):
-        say_error(_redacted(error.format_message()))
+        say_error(_redacted(_usage(error)))
         ctx = getattr(error, "ctx", None)
         say_hint(f"Try '{ctx.command_path if ctx else 'llmbatch'} --help' for help.")
     elif isinstance(error, LlmbatchError):
@@ -119,6 +120,13 @@ def _explain(error: BaseException) -> None:
         say_error("interrupted")
     else:
         _explain_bug(error)
+
+
+def _usage(error: click.ClickException) -> str:
+    """Click's own words, but of several near options the nearest alone."""
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        return f"No such option {error.option_name}. Did you mean {error.possibilities[0]}?"
+    return error.format_message()
 
 
 def _explain_bug(error: BaseException) -> None:

@@ -55,7 +55,7 @@ class Pair(click.ParamType[tuple[str, Any]]):
             return value
         key, equals, text = str(value).partition("=")
         if not (key.strip() and equals):
-            self.fail(f"write it as KEY=VALUE, such as top_p=0.9; got {key!r}", param, ctx)
+            self.fail("write it as KEY=VALUE, such as top_p=0.9", param, ctx)
         try:
             return key.strip(), json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError):
@@ -224,13 +224,13 @@ _APART = {"config", "profile", "param", "max_tokens", "temperature"}
 
 
 def job_options(function: F) -> F:
-    """Give a command every option of a job; :func:`settings_of` then reads them."""
+    """Give a command every option of a job; :func:`settings_from` then reads them."""
     for parameter in reversed(_PARAMETERS):
         function = parameter(function)
     return function
 
 
-def settings_of(ctx: click.Context) -> Settings:
+def settings_from(ctx: click.Context) -> Settings:
     """Defaults < YAML < environment < the flags that were really given.
 
     Raises :class:`ConfigError`, which names the flag, variable, or file and line.

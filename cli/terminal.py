@@ -8,6 +8,7 @@ import sys
 from typing import TextIO
 
 import click
+
 from llmbatch.jobs.errors import SinkError
 
 # C0, DEL and C1 drive the terminal; bidirectional controls (UAX 9) reorder what is read;

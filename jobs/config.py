@@ -1,6 +1,6 @@
 """What a job is: one frozen value, built from defaults, YAML, environment and flags.
 
-This module holds the types alone; :mod:`.settings` lays the layers over each other.
+This module holds types and plain data; :mod:`.settings` lays the layers over each other.
 """
 
 from __future__ import annotations
@@ -75,3 +75,29 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_failed: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?%?$")] = "0"
     summary: str | None = None
     quiet: bool = False
+
+
+class Known(Struct, frozen=True):
+    """A provider that is data alone: it speaks OpenAI's wire format at its own address.
+
+    ``key_env`` None means that no key is needed. ``slashes`` says that its own model names may
+    hold a slash, so that ``openai/...`` in a row need not mean OpenAI. ``url_env`` is a variable
+    that the provider's SDK takes the address from.
+    """
+
+    base_url: str
+    key_env: str | None
+    slashes: bool = False
+    url_env: str | None = None
+
+
+KNOWN: Mapping[str, Known] = {
+    "openai": Known("https://api.openai.com/v1", "OPENAI_API_KEY", url_env="OPENAI_BASE_URL"),
+    "openrouter": Known("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", slashes=True),
+    "groq": Known("https://api.groq.com/openai/v1", "GROQ_API_KEY", slashes=True),
+    "together": Known("https://api.together.ai/v1", "TOGETHER_API_KEY", slashes=True),
+    "deepseek": Known("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    "xai": Known("https://api.x.ai/v1", "XAI_API_KEY"),
+    "ollama": Known("http://localhost:11434/v1", None, slashes=True),
+}
+"""The next OpenAI-compatible provider is one line here."""

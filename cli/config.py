@@ -1,0 +1,178 @@
+"""``llmbatch config show``: the settings in force, and where each one came from."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import JobCommand, JobOption, job_options, settings_from
+from .terminal import printable, put
+
+if TYPE_CHECKING:
+    from llmbatch.jobs.providers.registry import Located
+    from llmbatch.jobs.settings import Settings
+
+MASK = "***"
+_WIDEST = 60
+_SECRET = re.compile(
+    r"auth|bearer|signature|key|token|secret|passw|cookie|credential|session", re.IGNORECASE
+)
+_URL_SECRET = re.compile(r"(?<=//).*(?=@)|(?<=[?#]).*")
+
+
+@click.group()
+def config() -> None:
+    """Look at the configuration."""
+
+
+@config.command(cls=JobCommand)
+@job_options
+@click.option(
+    "--json", "as_json", cls=JobOption, section="Output", is_flag=True, help="Print JSON."
+)
+@click.pass_context
+def show(ctx: click.Context, /, *, as_json: bool, **_: Any) -> None:
+    """Show every setting in force, its value and where it came from.
+
+    Takes the options of `llmbatch run` and shows what they would do. Keys are never shown, only
+    whether they are there.
+    """
+    from llmbatch.jobs.errors import ConfigError
+    from llmbatch.jobs.providers.registry import locate
+
+    settings = settings_from(ctx)
+    located, problem = None, None
+    try:
+        located = locate(settings.config, os.environ)
+    except ConfigError as error:
+        problem = error
+    rows = list(_rows(settings))
+    route = {} if located is None else _route(located)
+    put(_json(rows, route, problem) if as_json else _table(rows) + _block(route))
+    if problem is not None:
+        raise problem
+
+
+def _rows(settings: Settings) -> Iterator[tuple[str, Any, str]]:
+    for key, origin in settings.origins.items():
+        yield key, _masked(key, _value(settings, key)), origin
+
+
+def _value(settings: Settings, key: str) -> Any:
+    """Provider and parameter names may hold dots, so the key is matched, not split."""
+    first, _, rest = key.partition(".")
+    value = getattr(settings.config, first)
+    if first == "params" and rest:
+        return value.get(rest)
+    if first == "providers" and rest:
+        for name, entry in value.items():
+            field, _, header = rest.removeprefix(f"{name}.").partition(".")
+            if rest.startswith(f"{name}.") and hasattr(entry, field):
+                found = getattr(entry, field)
+                return found[header] if header else found
+    return value
+
+
+def _masked(key: str, value: Any) -> Any:
+    """The value, without what may be a secret."""
+    from llmbatch.jobs.keys import safe_program, safe_variable
+
+    name = key.rpartition(".")[2]
+    if not isinstance(value, str):
+        return _inside(value)
+    if key.startswith("providers.") and ".headers." in key:
+        return MASK if _SECRET.search(key.partition(".headers.")[2]) else value
+    if name == "api_key_env":
+        return safe_variable(value)
+    if name == "api_key_cmd":
+        return safe_program(value)
+    if name == "base_url":
+        return _URL_SECRET.sub(MASK, value) if "://" in value else MASK
+    if key.startswith("params.") and _SECRET.search(name):
+        return MASK
+    return value
+
+
+def _inside(value: Any) -> Any:
+    """Headers and the like within a request parameter."""
+    if isinstance(value, Mapping):
+        return {
+            key: MASK if isinstance(item, str) and _SECRET.search(key) else _inside(item)
+            for key, item in value.items()
+        }
+    return [_inside(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _route(located: Located) -> dict[str, Any]:
+    route = located.route
+    shown = {
+        "provider": route.name,
+        "model": route.model,
+        "base_url": route.base_url,
+        "base_url_from": located.base_url_from,
+        "key": _key(located),
+        "rpm": route.rpm,
+        "tpm": route.tpm,
+        "concurrency": route.concurrency,
+    }
+    if route.embedded is not None:
+        shown |= {"base_url": "started on demand on this machine", "key": "none needed"}
+    return shown
+
+
+def _key(located: Located) -> str:
+    if not located.keys:
+        return "none"
+    places = ", else ".join(source.describe(os.environ) for source in located.keys)
+    return places if located.key_required else f"{places}, optional"
+
+
+def _json(rows: list[tuple[str, Any, str]], route: Mapping[str, Any], problem: Any) -> str:
+    document = {
+        "settings": {key: {"value": value, "from": origin} for key, value, origin in rows},
+        "route": route or None,
+        "problem": None if problem is None else str(problem),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _table(rows: list[tuple[str, Any, str]]) -> str:
+    cells = [(printable(key), _cell(value), printable(origin)) for key, value, origin in rows]
+    cells.insert(0, ("SETTING", "VALUE", "FROM"))
+    first, second = (max(len(row[column]) for row in cells) for column in (0, 1))
+    return "".join(f"{a:{first}}  {b:{second}}  {c}".rstrip() + "\n" for a, b, c in cells)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value in ((), [], {}):
+        text = "-"
+    elif isinstance(value, float):
+        text = f"{value:.12g}"
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = printable(text)
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
+
+
+def _block(route: Mapping[str, Any]) -> str:
+    if not route:
+        return ""
+    source = route["base_url_from"]
+    address = f"{route['base_url']} ({source})" if source else route["base_url"]
+    lines = {
+        "route": f"{route['provider']}, model {route['model']}",
+        "server": address,
+        "key": route["key"],
+        "limits": f"{_limit(route['rpm'])} requests and {_limit(route['tpm'])} tokens a minute, "
+        f"{route['concurrency']} at once",
+    }
+    return "\n" + "".join(f"{name:7} {printable(str(text))}\n" for name, text in lines.items())
+
+
+def _limit(value: float | None) -> str:
+    return "any number of" if value is None else f"{value:g}"

@@ -1,0 +1,219 @@
+"""Each layer of settings as leaves: a path such as ``("params", "top_p")`` -> value and origin.
+
+Laying one layer over another is then no more than ``dict.update``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ..config import KNOWN
+from ..errors import ConfigError
+from .document import Item
+from .fields import JOB, MAPPINGS, PARAMS, PROVIDER, SCALARS, Wrong, convert, near, param, shown
+
+Path = tuple[str, ...]
+
+
+class Leaf(Struct, frozen=True):
+    """One setting; ``origin`` is what messages and `config show` call its place."""
+
+    value: Any
+    origin: str
+
+
+Leaves = dict[Path, Leaf]
+
+PREFIX = "LLMBATCH_"
+_OWN = ("CONFIG", "PROFILE", "DEBUG", "CACHE")
+_ENV_PARAMS = ("max_tokens", "temperature")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
+
+
+class FileLayer:
+    """Settings of a YAML file, or of one profile in it."""
+
+    __slots__ = ("_file", "_prefix", "_suffix")
+
+    def __init__(self, file: str, profile: str | None = None) -> None:
+        self._file = file
+        self._prefix = "" if profile is None else f"profiles.{profile}."
+        self._suffix = "" if profile is None else f" (profile {profile})"
+
+    def __repr__(self) -> str:
+        return f"FileLayer({self._file!r}{self._suffix})"
+
+    def leaves(self, items: Mapping[str, Item]) -> Leaves:
+        """Raises :class:`ConfigError` with file, line and key of the first mistake."""
+        return {
+            path: Leaf(value, f"{self._file}:{line}{self._suffix}")
+            for path, value, line in self._walk(items)
+        }
+
+    def _walk(self, items: Mapping[str, Item]) -> Iterator[tuple[Path, Any, int]]:
+        for name, item in items.items():
+            if name not in JOB:
+                raise self._mistake(item.line, name, _unknown(name, self._prefix))
+            if name == "params":
+                yield from self._params(item)
+            elif name == "providers":
+                yield from self._providers(item)
+            elif name == "inputs":
+                yield (name,), self._checked(item.line, name, _inputs, item.plain), item.line
+            else:
+                yield (name,), self._field((name,), item, JOB[name]), item.line
+
+    def _params(self, item: Item) -> Iterator[tuple[Path, Any, int]]:
+        for name, child in self._mapping("params", item).items():
+            value = self._checked(child.line, f"params.{name}", param, name, child.plain)
+            yield ("params", name), value, child.line
+
+    def _providers(self, item: Item) -> Iterator[tuple[Path, Any, int]]:
+        for name, entry in self._mapping("providers", item).items():
+            key = f"providers.{name}"
+            if name == "local":
+                raise self._mistake(
+                    entry.line, key, "is the model on this machine, not a server; name it otherwise"
+                )
+            if not _NAME.fullmatch(name):
+                raise self._mistake(entry.line, key, "a name has letters, digits, . _ and - alone")
+            yield ("providers", name), None, entry.line
+            for field, child in self._mapping(key, entry).items():
+                path = ("providers", name, field)
+                if field not in PROVIDER:
+                    raise self._mistake(child.line, ".".join(path), _unknown_of_provider(field))
+                if field == "headers":
+                    yield from self._headers(path, child)
+                else:
+                    yield path, self._field(path, child, PROVIDER[field]), child.line
+
+    def _headers(self, path: Path, item: Item) -> Iterator[tuple[Path, Any, int]]:
+        for name, child in self._mapping(".".join(path), item).items():
+            key = ".".join((*path, name))
+            if not _HEADER.fullmatch(name):
+                raise self._mistake(child.line, key, "is not a header's name")
+            value = child.value
+            if not isinstance(value, str):  # never shown: headers carry secrets
+                raise self._mistake(child.line, key, "must be text; put it in quotes")
+            if not all(char.isprintable() and ord(char) < 256 for char in value):
+                raise self._mistake(child.line, key, "holds a character that no header can carry")
+            yield (*path, name.lower()), value, child.line
+
+    def _mapping(self, key: str, item: Item) -> Mapping[str, Item]:
+        if item.value is None:
+            return {}
+        if not isinstance(item.value, dict):
+            raise self._mistake(item.line, key, "must be a mapping, with name: value lines below")
+        return item.value
+
+    def _field(self, path: Path, item: Item, annotation: Any) -> Any:
+        return self._checked(item.line, ".".join(path), convert, path[-1], item.plain, annotation)
+
+    def _checked(self, line: int, key: str, check: Any, *args: Any) -> Any:
+        try:
+            return check(*args)
+        except Wrong as error:
+            raise self._mistake(line, key, str(error)) from None
+
+    def _mistake(self, line: int, key: str, message: str) -> ConfigError:
+        return ConfigError(f"{self._file}:{line}: {self._prefix}{key}: {message}")
+
+
+def env_leaves(environ: Mapping[str, str]) -> Leaves:
+    """``LLMBATCH_*``; an empty variable counts as not set.
+
+    A name that is nearly one of ours is refused as a slip; others belong to somebody else.
+    """
+    known = {name.upper(): name for name in (*SCALARS, *_ENV_PARAMS)}
+    leaves: Leaves = {}
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX)
+        value = environ[variable]
+        if name == variable or not value.strip() or name in _OWN:
+            continue
+        if name not in known:
+            hint = near(name, (*known, *_OWN), 0.8)
+            if hint:
+                hint = hint.replace("mean ", f"mean {PREFIX}")
+                raise ConfigError(f"{variable}: unknown variable{hint} Unset it if not")
+            continue
+        field = known[name]
+        path = ("params", field) if field in _ENV_PARAMS else (field,)
+        leaves[path] = Leaf(_flat(path, value, variable), variable)
+    return leaves
+
+
+def flag_leaves(flags: Mapping[str, Any]) -> Leaves:
+    """Flags that were given, by the names of JobConfig's fields; ``params`` is a mapping."""
+    leaves: Leaves = {}
+    for name, value in flags.items():
+        if name == "params":
+            for key, each in value.items():
+                path = ("params", key)
+                flag = _flag(key) if key in _ENV_PARAMS else f"--param {key}"
+                leaves[path] = Leaf(_flat(path, each, flag), flag)
+            continue
+        if name not in JOB or name in MAPPINGS:
+            raise ConfigError(f"{name}: not a setting that a flag can hold")
+        flag = "command line" if name == "inputs" else _flag(name, value)
+        leaves[(name,)] = Leaf(_flat((name,), value, flag), flag)
+    return leaves
+
+
+def _flag(name: str, value: Any = None) -> str:
+    return ("--no-" if value is False else "--") + name.replace("_", "-")
+
+
+def _flat(path: Path, value: Any, origin: str) -> Any:
+    try:
+        if path[0] == "params":
+            return param(path[1], value)
+        return _inputs(value) if path[0] == "inputs" else convert(path[0], value, JOB[path[0]])
+    except Wrong as error:
+        raise ConfigError(f"{origin}: {error}") from None
+
+
+def _inputs(value: Any) -> tuple[str, ...]:
+    """One path, or a list of them."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, (list, tuple)) and all(isinstance(path, str) for path in value):
+        return tuple(value)
+    raise Wrong(f"must be a path or a list of paths, got {shown(value)}")
+
+
+def _unknown(name: str, prefix: str) -> str:
+    if name in PARAMS:
+        return "unknown key; a request parameter stands under params:"
+    if name == "profiles":
+        return "a profile holds no profiles"
+    if "api_key" in name.lower().replace("-", "_"):
+        return (
+            "a key does not stand here; set the provider's variable, such as OPENAI_API_KEY, or "
+            "providers.NAME.api_key_env, api_key_file or api_key_cmd"
+        )
+    return "unknown key" + near(name, (*JOB, "profiles") if not prefix else JOB)
+
+
+def _unknown_of_provider(name: str) -> str:
+    if name.lower().replace("-", "_") in ("api_key", "key", "token", "apikey"):
+        return "a key does not stand in the file; use api_key_env, api_key_file or api_key_cmd"
+    return "unknown key" + near(name, PROVIDER)
+
+
+def builtin_leaves(leaves: Leaves) -> Leaves:
+    """What an entry for a provider that is known by itself may leave out."""
+    added: Leaves = {}
+    for path in leaves:
+        known = KNOWN.get(path[1]) if len(path) == 2 and path[0] == "providers" else None
+        if known is None or (*path, "base_url") in leaves:
+            continue
+        added[(*path, "base_url")] = Leaf(known.base_url, "built in")
+        if not any((*path, field) in leaves for field in PROVIDER if field.startswith("api_key")):
+            added[(*path, "api_key_env")] = Leaf(known.key_env, "built in")
+    return added
