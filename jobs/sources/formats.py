@@ -118,7 +118,8 @@ def _decode_leniently(line: bytes) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         hint = "; a line must hold one whole row" if text.strip() in ("[", "{") else ""
-        raise Invalid(f"not JSON: {error.msg.lower()} at column {error.colno}{hint}") from None
+        what = error.msg.lower().removesuffix(" at")
+        raise Invalid(f"not JSON: {what} at column {error.colno}{hint}") from None
     except RecursionError:
         raise _too_deep() from None
     except ValueError:

@@ -61,7 +61,7 @@ class Input(Struct, frozen=True):
         return FORMATS.get(self.suffix, JSONL)
 
     def open(self) -> BinaryIO:
-        """The decompressed bytes, unbuffered: a read returns what is there. Raises OSError."""
+        """The bytes as they are stored, unbuffered: a read returns what is there. Raises OSError."""
         if self.path == STDIN:
             # Not sys.stdin: a thread that waits in its buffer would abort the interpreter's exit.
             return cast(BinaryIO, open(0, "rb", buffering=0, closefd=False))
@@ -103,7 +103,8 @@ def expand(patterns: Sequence[str]) -> tuple[Input, ...]:
     found: dict[str, Input] = {}
     for pattern in patterns:
         for path in _matches(pattern):
-            found.setdefault(path if path == STDIN else os.path.realpath(path), _input(path))
+            source = _input(path)
+            found.setdefault(path if path == STDIN else os.path.realpath(path), source)
     if not found:
         raise SourceError("no input: name a file, a glob, or - for standard input")
     return tuple(found.values())
