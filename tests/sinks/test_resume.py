@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from sampleresults import sample
+
+from llmbatch.jobs.records import encode
+from llmbatch.jobs.sinks.resume import ResumeIndex
+
+
+def index_of(path: Path) -> ResumeIndex:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return ResumeIndex.of(fd)
+    finally:
+        os.close(fd)
+
+
+def test_the_latest_final_line_counts(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(
+        encode(sample("q1", "truncated")) + encode(sample("q1")) + encode(sample("q1", "error"))
+    )
+    index = index_of(path)
+    assert index.status("q1", "f1") == "ok"
+    assert index.skip("q1", "f1") == 1
+    assert list(index.kept) == [0, 1, 0]
+
+
+def test_an_answer_to_another_question_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(encode(sample("q1", fingerprint="f1")))
+    index = index_of(path)
+    assert index.done("q1", "f1")
+    assert not index.done("q1", "f2")
+    assert not index.done("q1f", "1")
+    with pytest.raises(KeyError):
+        index.skip("q1", "f2")
+
+
+def test_the_index_costs_tens_of_bytes_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    rows = 20_000
+    with path.open("wb") as file:
+        for i in range(rows):
+            file.write(encode(sample(f"a rather long name for a row {i}", fingerprint="f" * 32)))
+    tracemalloc.start()
+    index = index_of(path)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(index) == rows
+    assert size / rows < 70
