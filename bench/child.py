@@ -82,8 +82,7 @@ def succeed(argv: Sequence[str | Path], cwd: Path, seconds: float) -> Ended:
     if ended.code == -signal.SIGKILL:
         raise BenchFailed(f"{_name(argv)} was not done after {seconds:g} s")
     if ended.code:
-        last = ended.err.decode(errors="replace").strip().rpartition("\n")[2]
-        raise BenchFailed(f"{_name(argv)} ended with code {ended.code}: {_without_paths(last)}")
+        raise BenchFailed(f"{_name(argv)} ended with code {ended.code}: {last_words(ended.err)}")
     return ended
 
 
@@ -160,7 +159,9 @@ def _name(argv: Sequence[str | Path]) -> str:
     return "bare" if "bench.bare" in argv else Path(argv[0]).name
 
 
-def _without_paths(text: str) -> str:
+def last_words(err: bytes) -> str:
+    """The end of a child's standard error on one line, without this machine's paths."""
+    text = " / ".join(err.decode(errors="replace").strip().splitlines()[-2:])
     for path in (ROOT, Path.home()):
         text = text.replace(str(path), "...")
-    return text[:300]
+    return text[-300:] or "it said nothing"

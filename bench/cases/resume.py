@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from ..child import BenchFailed, serving
+from ..child import BenchFailed, last_words, serving
 from ..lab import CONCURRENCY, Lab, check_results
 from ..report import Figure, at_most
 
@@ -49,6 +49,6 @@ def _kill_repeatedly(lab: Lab, url: str, kills: int, rows: int, start: float, se
         if ended.code == 0:
             raise BenchFailed(f"the job was done after {i} kills of {kills} (seed {seed})")
         if ended.code != -9:
-            last = ended.err.decode(errors="replace").strip().rpartition("\n")[2]
-            raise BenchFailed(f"run {i + 1} ended with code {ended.code} before its kill: {last}")
+            why = last_words(ended.err)
+            raise BenchFailed(f"run {i + 1} ended with code {ended.code} before its kill: {why}")
     return output.read_bytes().count(b"\n") if output.exists() else 0
