@@ -117,7 +117,7 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
     _opt(
         _WHO,
         "--endpoint",
-        type=click.Choice(["chat", "completions", "embeddings"]),
+        type=click.Choice(["chat", "completions", "embeddings", "responses"]),
         help="What is asked of the server (default: chat).",
     ),
     _opt(

@@ -35,6 +35,9 @@ class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tpm: Rate | None = None
     concurrency: Count | None = None
 
+    def __repr__(self) -> str:
+        return f"ProviderConfig({self.base_url!r})"  # headers and commands may hold secrets
+
 
 class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `llmbatch run` can be told.

@@ -67,6 +67,9 @@ class KeySource(Struct, frozen=True, kw_only=True):
     name: str
     setting: str
 
+    def __repr__(self) -> str:
+        return f"KeySource({self.setting!r})"  # the name may be a command with a secret in it
+
     def read(self, environ: Mapping[str, str]) -> Key | None:
         """The key; None for a variable that is not set. Raises :class:`ConfigError`."""
         if self.kind == "env":

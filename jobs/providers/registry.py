@@ -50,6 +50,9 @@ class Route(Struct, frozen=True, kw_only=True):
     target: str
     foreign: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        return f"Route({self.target!r}, model={self.model!r})"  # headers may hold secrets
+
 
 class Located(Struct, frozen=True, kw_only=True):
     """A route whose key has not been read; ``base_url_from`` names the setting of its address."""

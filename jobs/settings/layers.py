@@ -29,7 +29,7 @@ class Leaf(Struct, frozen=True):
 Leaves = dict[Path, Leaf]
 
 PREFIX = "LLMBATCH_"
-_OWN = ("CONFIG", "PROFILE", "DEBUG", "CACHE")
+_OWN = ("CONFIG", "PROFILE", "DEBUG", "MODELS")  # read elsewhere
 _ENV_PARAMS = ("max_tokens", "temperature")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2

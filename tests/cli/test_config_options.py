@@ -1,7 +1,7 @@
 """Options become settings: only those that were given, and the help tells the truth."""
 
 import re
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import click
 import pytest
@@ -79,6 +79,13 @@ def test_every_flag_reaches_its_field(given: Any) -> None:
 def test_every_field_has_a_flag(given: Any) -> None:
     names = {param.name for param in given.command.params}
     assert set(JobConfig.__struct_fields__) - {"params", "providers"} <= names
+
+
+def test_the_choices_are_those_of_the_fields(given: Any) -> None:
+    types = {name: get_type_hints(JobConfig)[name] for name in ("endpoint", "format", "order")}
+    for param in given.command.params:
+        if param.name in types:
+            assert tuple(param.type.choices) == get_args(types[param.name])
 
 
 @pytest.mark.parametrize(

@@ -201,8 +201,16 @@ def test_unusual_addresses_are_taken(url: str) -> None:
     assert route(base_url=url, model="m").base_url == url
 
 
-def test_the_target_names_no_key() -> None:
-    assert SECRET not in repr(route(model="openai/m"))
+def test_neither_route_nor_configuration_show_a_secret() -> None:
+    entry = ProviderConfig(
+        base_url="http://lab/v1",
+        headers={"x-api-key": SECRET},
+        api_key_cmd=f"echo {SECRET}",
+    )
+    config = JobConfig(model="lab/m", providers={"lab": entry})
+    found = resolve(config, {})
+    assert found.key == Key(SECRET)
+    assert SECRET not in f"{config!r} {found!r} {found.target} {locate(config, {})!r}"
 
 
 def test_a_row_may_name_another_model_of_the_same_provider() -> None:

@@ -290,7 +290,7 @@ def test_a_wrong_variable_is_named(
     assert mistake(environ={variable: value}) == message
 
 
-@pytest.mark.parametrize("variable", ["LLMBATCH_IMAGE", "LLMBATCH_MODELS_DIR", "LLMBATCH_DEBUG"])
+@pytest.mark.parametrize("variable", ["LLMBATCH_IMAGE", "LLMBATCH_MODELS", "LLMBATCH_DEBUG"])
 def test_variables_of_others_are_left_alone(loaded: Load, variable: str) -> None:
     assert loaded(environ={variable: "x"}).config == JobConfig()
 
