@@ -61,7 +61,7 @@ class Input(Struct, frozen=True):
         return FORMATS.get(self.suffix, JSONL)
 
     def open(self) -> BinaryIO:
-        """The bytes as they are stored, unbuffered: a read returns what is there. Raises OSError."""
+        """The bytes as stored, unbuffered: a read returns what is there. Raises OSError."""
         if self.path == STDIN:
             # Not sys.stdin: a thread that waits in its buffer would abort the interpreter's exit.
             return cast(BinaryIO, open(0, "rb", buffering=0, closefd=False))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from ..errors import ConfigError
-from ..model import Endpoint, Rejected, Request, Row
+from ..model import Endpoint, Row
 from .content import CONTENT, chat_messages, has_system, plain_input
-from .fingerprint import fingerprint, of_rejected
+from .draft import Draft
 from .formats import JSONL, Format, Odd, id_of
 from .invalid import Invalid, excerpt, kind_of, unsendable
 from .parameters import KNOWN, Kind, finish, job_params, merged
@@ -30,7 +30,11 @@ _SKIP = Kind("not a parameter", frozenset())
 
 
 class RowDefaults(Struct, frozen=True, kw_only=True):
-    """What the job says about every row; ``target`` names the route in the fingerprint."""
+    """What the job says about every row; ``target`` names the route in the fingerprint.
+
+    ``resolve_model`` turns the model that a row names into the name to send, or raises ValueError
+    with the reason for the row.
+    """
 
     model: str
     system: str | None = None
@@ -38,22 +42,7 @@ class RowDefaults(Struct, frozen=True, kw_only=True):
     endpoint: Endpoint = "chat"
     params: Mapping[str, Any] = {}
     target: str = ""
-
-
-class _Draft:
-    """A row in the making; what is known of it when it turns out invalid is kept."""
-
-    __slots__ = ("content", "endpoint", "id", "messages", "metadata", "model", "own", "params")
-
-    def __init__(self, row_id: str, endpoint: Endpoint, model: str) -> None:
-        self.id = row_id
-        self.endpoint: Endpoint = endpoint
-        self.model = model
-        self.messages: Any = ()
-        self.content: Any = None
-        self.own: dict[str, Any] = {}
-        self.params: Mapping[str, Any] = {}
-        self.metadata: dict[str, Any] = {}
+    resolve_model: Callable[[str], str] | None = None
 
 
 class RowParser:
@@ -110,42 +99,23 @@ class RowParser:
     ) -> Row:
         """``number`` is 1-based; ``read_at`` is the clock's time in seconds."""
         defaults = self._defaults
-        draft = _Draft(self.default_id(number, path), defaults.endpoint, defaults.model)
+        draft = Draft(self.default_id(number, path), defaults.endpoint, defaults.model)
         try:
             value = form.decode(line)
         except Invalid as invalid:
             draft.id = form.read_id(line) or draft.id
-            return _rejected(draft, line, number, path, str(invalid), read_at)
+            return draft.rejected(line, number, path, str(invalid), read_at)
         try:
             if type(value) is Odd:
                 self._fill(draft, value.value)
-                _check_odd(draft)
+                draft.check_odd()
             else:
                 self._fill(draft, value)
         except Invalid as invalid:
-            return _rejected(draft, line, number, path, str(invalid), read_at)
-        return Request(
-            id=draft.id,
-            line=number,
-            path=path,
-            endpoint=draft.endpoint,
-            model=draft.model,
-            fingerprint=fingerprint(
-                defaults.target,
-                draft.endpoint,
-                draft.model,
-                draft.messages,
-                draft.content,
-                draft.params,
-            ),
-            messages=draft.messages,
-            input=draft.content,
-            params=draft.params,
-            metadata=draft.metadata,
-            read_at=read_at,
-        )
+            return draft.rejected(line, number, path, str(invalid), read_at)
+        return draft.request(defaults.target, number, path, read_at)
 
-    def _fill(self, draft: _Draft, value: Any) -> None:
+    def _fill(self, draft: Draft, value: Any) -> None:
         if type(value) is dict:
             row_id = id_of(value)
             if row_id is not None:
@@ -163,14 +133,14 @@ class RowParser:
         else:
             raise Invalid(f"a row must be an object or a string, got {kind_of(value)}")
 
-    def _fill_plain(self, draft: _Draft, row: dict[str, Any]) -> None:
+    def _fill_plain(self, draft: Draft, row: dict[str, Any]) -> None:
         wrong = self._sort_keys(draft, row)
         if wrong is not None:
             raise wrong
         places = self._places
         own_model = row.get("model") if "model" in places else None
         if own_model is not None:
-            draft.model = _model(own_model)
+            draft.model = self._model(own_model)
         system = row.get("system") if "system" in places else None
         if system is not None and type(system) is not str:
             raise Invalid(f"system must be a string, got {kind_of(system)}")
@@ -179,7 +149,7 @@ class RowParser:
             row = {"prompt": self._template.render(row)}
         self._ask(draft, row, system)
 
-    def _sort_keys(self, draft: _Draft, row: dict[str, Any]) -> Invalid | None:
+    def _sort_keys(self, draft: Draft, row: dict[str, Any]) -> Invalid | None:
         """Parameters to ``own``, strangers to ``metadata``; returns the first wrong type."""
         wrong: Invalid | None = None
         places, own, metadata = self._places, draft.own, draft.metadata
@@ -195,7 +165,7 @@ class RowParser:
             _hand_back(metadata, row)
         return wrong
 
-    def _fill_batch(self, draft: _Draft, row: dict[str, Any]) -> None:
+    def _fill_batch(self, draft: Draft, row: dict[str, Any]) -> None:
         draft.metadata = {key: value for key, value in row.items() if key not in _BATCH_KEYS}
         method, url, body = row.get("method"), row.get("url"), row["body"]
         if method is not None and method != "POST":
@@ -208,7 +178,7 @@ class RowParser:
         known, content = KNOWN[endpoint], CONTENT[endpoint]
         for key, value in body.items():
             if key == "model":
-                draft.model = draft.model if value is None else _model(value)
+                draft.model = draft.model if value is None else self._model(value)
             elif key not in content:
                 if key in known and value is not None:
                     known[key].check(key, value)
@@ -221,7 +191,19 @@ class RowParser:
         else:
             self._ask(draft, body, None)
 
-    def _ask(self, draft: _Draft, row: Mapping[str, Any], system: str | None) -> None:
+    def _model(self, named: object) -> str:
+        """The name to send for a model that the row names."""
+        if type(named) is not str or not named:
+            raise Invalid(f"model must be a string, got {kind_of(named)}")
+        resolve = self._defaults.resolve_model
+        if resolve is None:
+            return named
+        try:
+            return resolve(named)
+        except ValueError as error:
+            raise Invalid(str(error)) from None
+
+    def _ask(self, draft: Draft, row: Mapping[str, Any], system: str | None) -> None:
         """Fill in what is asked, and the parameters; ``system`` is the row's own."""
         endpoint = draft.endpoint
         if endpoint == "chat":
@@ -234,7 +216,7 @@ class RowParser:
                 raise Invalid(f"system has no place in a request for {endpoint}")
         draft.params = merged(self._base, draft.own)
 
-    def _instruct(self, draft: _Draft, system: str | None) -> None:
+    def _instruct(self, draft: Draft, system: str | None) -> None:
         """A system prompt is called ``instructions`` in the Responses API."""
         theirs = "instructions" in draft.own or has_system(draft.content)
         if system is not None and theirs:
@@ -245,28 +227,8 @@ class RowParser:
             draft.own["instructions"] = system
 
 
-def _rejected(
-    draft: _Draft, line: bytes, number: int, path: str, reason: str, read_at: float
-) -> Rejected:
-    return Rejected(
-        id=draft.id,
-        line=number,
-        path=path,
-        reason=reason,
-        metadata=draft.metadata,
-        read_at=read_at,
-        fingerprint=of_rejected(line, reason),
-    )
-
-
 def _is_batch_line(row: Mapping[str, Any]) -> bool:
     return "body" in row and ("custom_id" in row or ("method" in row and "url" in row))
-
-
-def _model(value: object) -> str:
-    if type(value) is not str or not value:
-        raise Invalid(f"model must be a string, got {kind_of(value)}")
-    return value
 
 
 def _wrong(kind: Kind, key: str, value: object) -> Invalid | None:
@@ -287,13 +249,3 @@ def _hand_back(metadata: dict[str, Any], row: Mapping[str, Any]) -> None:
         metadata["metadata"] = given
     if row.get("custom_id") is not None and row.get("id") is not None:
         metadata["id"] = row["id"]
-
-
-def _check_odd(draft: _Draft) -> None:
-    """Raises :class:`Invalid` where NaN or a lone surrogate would be sent; metadata may keep it."""
-    sent = {"model": draft.model, "input": draft.content, **draft.params}
-    reason = unsendable(list(draft.messages), "messages")
-    for name, value in sent.items():
-        reason = reason or unsendable(name, "a parameter's name") or unsendable(value, name)
-    if reason:
-        raise Invalid(reason)

@@ -196,6 +196,7 @@ def test_damaged_compressed_data_names_the_file(
         (zstd.compress(b'"x"'), "it is zstd data: give the file a name that ends in .zst"),
         ('"x"\n'.encode("utf-16"), "it is UTF-16 text: save it as UTF-8"),
     ],
+    ids=["gzip", "zstd", "utf-16"],
 )
 def test_data_of_another_kind_is_recognised(write: Write, data: bytes, advice: str) -> None:
     Path("a.jsonl").write_bytes(data)

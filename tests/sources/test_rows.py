@@ -421,6 +421,24 @@ def test_job_settings_that_can_not_be_sent_are_a_mistake_of_the_job() -> None:
         RowParser(RowDefaults(model="m", params={"temperature": float("nan")}))
 
 
+def test_the_model_that_a_row_names_is_resolved(request_of: RequestOf, reason_of: ReasonOf) -> None:
+    def resolve(model: str) -> str:
+        if model == "foreign/x":
+            raise ValueError("model foreign/x is another provider's")
+        return model.removeprefix("ours/")
+
+    assert request_of({"prompt": "x", "model": "ours/big"}, resolve_model=resolve).model == "big"
+    assert request_of({"prompt": "x"}, model="ours/big", resolve_model=resolve).model == "ours/big"
+    batch = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+    body = {"messages": HI, "model": "ours/big"}
+    assert request_of({**batch, "body": body}, resolve_model=resolve).model == "big"
+    for row in (
+        {"prompt": "x", "model": "foreign/x"},
+        {**batch, "body": {**body, "model": "foreign/x"}},
+    ):
+        assert reason_of(row, resolve_model=resolve) == "model foreign/x is another provider's"
+
+
 # fingerprint
 
 

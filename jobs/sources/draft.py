@@ -1,0 +1,73 @@
+"""A row in the making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..model import Endpoint, Rejected, Request
+from .fingerprint import fingerprint, of_rejected
+from .invalid import Invalid, unsendable
+
+
+class Draft:
+    """What is known of a row so far; it ends as a Request, or as a Rejected that keeps it.
+
+    ``content`` becomes the request's ``input``; ``own`` are the row's parameters, ``params`` the
+    same laid over the job's.
+    """
+
+    __slots__ = ("content", "endpoint", "id", "messages", "metadata", "model", "own", "params")
+
+    def __init__(self, row_id: str, endpoint: Endpoint, model: str) -> None:
+        self.id = row_id
+        self.endpoint: Endpoint = endpoint
+        self.model = model
+        self.messages: Any = ()
+        self.content: Any = None
+        self.own: dict[str, Any] = {}
+        self.params: Mapping[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Draft({self.id!r}, {self.endpoint}, {self.model!r})"
+
+    def check_odd(self) -> None:
+        """Raises :class:`Invalid` where NaN or a lone surrogate would be sent.
+
+        Metadata may hold them: it is only handed back.
+        """
+        sent = {"model": self.model, "input": self.content, **self.params}
+        reason = unsendable(list(self.messages), "messages")
+        for name, value in sent.items():
+            reason = reason or unsendable(name, "a parameter's name") or unsendable(value, name)
+        if reason:
+            raise Invalid(reason)
+
+    def request(self, target: str, line: int, path: str, read_at: float) -> Request:
+        return Request(
+            id=self.id,
+            line=line,
+            path=path,
+            endpoint=self.endpoint,
+            model=self.model,
+            fingerprint=fingerprint(
+                target, self.endpoint, self.model, self.messages, self.content, self.params
+            ),
+            messages=self.messages,
+            input=self.content,
+            params=self.params,
+            metadata=self.metadata,
+            read_at=read_at,
+        )
+
+    def rejected(self, text: bytes, line: int, path: str, reason: str, read_at: float) -> Rejected:
+        return Rejected(
+            id=self.id,
+            line=line,
+            path=path,
+            reason=reason,
+            metadata=self.metadata,
+            read_at=read_at,
+            fingerprint=of_rejected(text, reason),
+        )
