@@ -165,22 +165,25 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         "--max-wait",
         metavar="TIME",
         help="Longest pause before a retry; a server that asks for more fails the row. "
-        "Seconds, or 30s, 2m, 1h (default: 120).",
+        "TIME is seconds, or 30s, 2m, 1h (default: 120 s).",
     ),
     _opt(
-        _PACE, "--timeout", metavar="TIME", help="Longest a whole request may take (default: 600)."
+        _PACE,
+        "--timeout",
+        metavar="TIME",
+        help="Longest a whole request may take (default: 600 s).",
     ),
     _opt(
         _PACE,
         "--stall-timeout",
         metavar="TIME",
-        help="Longest silence within an answer (default: 30).",
+        help="Longest silence within an answer (default: 30 s).",
     ),
     _opt(
         _PACE,
         "--grace",
         metavar="TIME",
-        help="After an interrupt, how long rows in flight may still finish (default: 10).",
+        help="After an interrupt, how long rows in flight may still finish (default: 10 s).",
     ),
     _opt(
         _OUT,

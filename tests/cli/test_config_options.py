@@ -130,7 +130,7 @@ def test_the_help_names_the_true_defaults(given: Any) -> None:
         ("--max-failed", "max_failed"),
     ]:
         value = getattr(defaults, field)
-        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        shown = f"{value:g} s" if isinstance(value, float) else str(value)
         found = re.search(rf"{flag} .*?\(default: ([^)]*)\)", text)
         assert found is not None
         assert found[1] == shown
