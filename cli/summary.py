@@ -34,8 +34,13 @@ def block(summary: Summary) -> list[str]:
     if summary.failures:
         lines.append(f"failures   {counts(summary.failures)}")
     lines.append(f"time       {_time(summary)}")
-    if summary.orphans:
-        lines.append(f"output     keeps {summary.orphans} results of rows the input has no more")
+    old = summary.output_lines
+    if old.dropped:
+        lines.append(f"output     {old.dropped:,} older lines were superseded")
+    if old.strangers:
+        lines.append(f"output     keeps {old.strangers:,} results of rows that the input has not")
+    if old.unreadable:
+        lines.append(f"output     keeps {old.unreadable:,} lines that are no results")
     return lines
 
 

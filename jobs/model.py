@@ -157,3 +157,15 @@ class Result(Struct, frozen=True, kw_only=True, omit_defaults=False):
     logprobs: Sequence[Any] | UnsetType = UNSET
     reasoning: str | UnsetType = UNSET
     endpoint: Endpoint | UnsetType = UNSET
+
+
+class Tidied(Struct, frozen=True):
+    """What became of an output's older lines at its end: ``dropped`` were superseded.
+
+    ``strangers`` are kept results of ids that the input does not have, ``unreadable`` are kept
+    lines that are no results.
+    """
+
+    dropped: int = 0
+    strangers: int = 0
+    unreadable: int = 0

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from .events import Event
-from .model import Delta, Request, Result, Row, Usage
+from .model import Delta, Request, Result, Row, Status, Tidied, Usage
 
 
 class Clock(Protocol):
@@ -73,10 +73,21 @@ class Provider(Protocol):
 
 
 class Sink(Protocol):
-    """Results out."""
+    """Results out. Every method raises :class:`.errors.SinkError` when the output fails."""
+
+    async def expect(self, row: Row) -> Status | None:
+        """A row was read: its status where the output has it already, None when it is to run.
+
+        Returns when there is room for it.
+        """
+        ...
 
     async def write(self, result: Result) -> None:
-        """Returns when the line is with the operating system. Raises :class:`.errors.SinkError`."""
+        """Returns when the line is with the operating system, or held for its turn."""
+        ...
+
+    async def finish(self) -> Tidied:
+        """Every row has its result: leave each id in the output exactly once."""
         ...
 
     async def aclose(self) -> None:

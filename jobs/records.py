@@ -105,6 +105,16 @@ def read(line: bytes) -> Stored | None:
         return _read_patiently(line)
 
 
+def decode(line: bytes) -> Result:
+    """The whole of one line of ``--format jsonl``. Raises ValueError where it is none."""
+    try:
+        return _decode_result(line)
+    except msgspec.ValidationError:
+        raise
+    except (ValueError, RecursionError):  # JSON to Python alone, as in _read_patiently
+        return msgspec.convert(json.loads(line), Result)
+
+
 def terminal_safe(line: bytes) -> bytes:
     """The same JSON, with what a terminal would act upon written as escapes."""
     return _UNSAFE.sub(_escape, line)
@@ -235,6 +245,7 @@ def _status_of_items(content: _Body) -> Status:
 
 
 _read_native = msgspec.json.Decoder(Stored).decode
+_decode_result = msgspec.json.Decoder(Result).decode
 _decode_batch = msgspec.json.Decoder(_Batch).decode
 
 

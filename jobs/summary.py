@@ -10,7 +10,9 @@ from msgspec import Struct
 from .drain import Stop
 from .events import AttemptFailed, Event, JobStarted, RowFinished, RowSkipped, SourceWaited
 from .histogram import Histogram
-from .model import GOOD, Metrics, Usage
+from .model import GOOD, Metrics, Tidied, Usage
+
+NOTHING = Tidied()
 
 
 class Percentiles(Struct, frozen=True):
@@ -35,7 +37,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     ``rows`` counts this run's rows by status; ``skipped`` the ones that an earlier run had done,
     by status as well. ``not_run`` is how many of the input's rows have no result yet, None where
     the input's length is not known. ``cost_usd`` is None when no provider told it.
-    ``superseded`` lines were replaced in the output; ``orphans`` belong to no row of the input.
+    ``output_lines`` says what became of the lines that the output had before.
     """
 
     output: str
@@ -55,8 +57,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     retries: Mapping[str, int]
     failures: Mapping[str, int]
     time: TimeSpent
-    superseded: int = 0
-    orphans: int = 0
+    output_lines: Tidied = NOTHING
     stopped: Stop | None = None
 
     @property
@@ -146,8 +147,7 @@ class Tally:
         *,
         wall: float,
         stopped: Stop | None = None,
-        superseded: int = 0,
-        orphans: int = 0,
+        tidied: Tidied = NOTHING,
     ) -> Summary:
         """The value at the end; ``wall`` is the job's length in seconds."""
         done, total = sum(self.rows.values()), self.started.total
@@ -176,8 +176,7 @@ class Tally:
                 round(self.backoff, 3),
                 round(self.source, 3),
             ),
-            superseded=superseded,
-            orphans=orphans,
+            output_lines=tidied,
             stopped=stopped,
         )
 

@@ -9,7 +9,7 @@ from llmbatch.jobs.drain import Stop
 from llmbatch.jobs.errors import RateLimited
 from llmbatch.jobs.events import AttemptFailed, JobStarted, RowFinished, RowSkipped, SourceWaited
 from llmbatch.jobs.histogram import Histogram
-from llmbatch.jobs.model import Failure, Metrics, Request, Result, Status, Usage
+from llmbatch.jobs.model import Failure, Metrics, Request, Result, Status, Tidied, Usage
 from llmbatch.jobs.summary import Tally
 
 REQUEST = Request(id="1", line=1, path="x.jsonl", endpoint="chat", model="m", fingerprint="f")
@@ -70,7 +70,7 @@ def test_an_unknown_cost_is_none_and_a_known_one_is_added_up() -> None:
 
 
 def test_the_block_names_each_subject() -> None:
-    text = "\n".join(block(full_tally().summary(wall=2.0, orphans=3)))
+    text = "\n".join(block(full_tally().summary(wall=2.0, tidied=Tidied(1, 3, 2))))
     for part in (
         "2 ok, 1 error, 1 truncated; done before: 1 ok, 1 refused",
         "not run    4",
@@ -82,7 +82,9 @@ def test_the_block_names_each_subject() -> None:
         "for the provider",
         "for the limits",
         "for the source",
-        "keeps 3 results",
+        "1 older lines were superseded",
+        "keeps 3 results of rows",
+        "keeps 2 lines that are no results",
     ):
         assert part in text
 

@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator
 
 from ..drain import Drain, Stop
 from ..errors import LlmbatchError, SourceError
-from ..events import Draining, RowFinished, SourceWaited
+from ..events import Draining, RowFinished, RowSkipped, SourceWaited
 from ..model import Row
 from ..ports import Clock, Observer, Sink, Source, Worker
 
 NOTICEABLE = 0.001
 """A shorter wait for the source, in seconds, is not worth an event."""
+
+
+BREATH = 500
+"""Rows that are skipped in one go before the loop may turn to signals and timers."""
 
 
 class Drained(Exception):
@@ -137,21 +141,34 @@ class LocalEngine:
             self._seats.discard(seat)
 
     async def _next(self) -> Row | None:
+        """The next row that is to run; None when there is none, or none is wanted any more."""
         async with self._reading:
-            if self._exhausted or self._drain.stop is not None:
-                return None
-            began = self._clock.now()
-            try:
-                row = await anext(self._rows, None)
-            except SourceError as error:
-                self._broken = error
-                row = None
-            waited = self._clock.now() - began
-            if waited > NOTICEABLE:
-                self._observe(SourceWaited(waited))
-            if row is None:
-                self._exhausted = True
-            return row
+            skipped = 0
+            while not self._exhausted and self._drain.stop is None:
+                row = await self._read()
+                if row is None:
+                    self._exhausted = True
+                    break
+                status = await self._sink.expect(row)
+                if status is None:
+                    return row
+                self._observe(RowSkipped(row.id, status))
+                skipped += 1
+                if not skipped % BREATH:
+                    await asyncio.sleep(0)
+            return None
+
+    async def _read(self) -> Row | None:
+        began = self._clock.now()
+        try:
+            row = await anext(self._rows, None)
+        except SourceError as error:
+            self._broken = error
+            row = None
+        waited = self._clock.now() - began
+        if waited > NOTICEABLE:
+            self._observe(SourceWaited(waited))
+        return row
 
     def _let_go(self) -> None:
         waiting = [seat for seat in self._seats if not seat.sending]

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from ..errors import SinkError
-from ..model import Result, Row, Status
+from ..model import Result, Row, Status, Tidied
 from .held import HeldFile
 from .resume import ResumeIndex
-from .tidy import InputOrder, Tidied, tidy
+from .tidy import InputOrder, tidy
 
 SYNC_AFTER = 0.5
 """Seconds from the first line that is not on the disk yet to the sync that puts it there."""

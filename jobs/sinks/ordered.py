@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from ..model import Result, Row, Status
+from ..model import Result, Row, Status, Tidied
 from .stream import StreamSink
 
 
@@ -51,9 +51,9 @@ class OrderedSink:
         finally:
             self._pushing = False
 
-    async def finish(self) -> None:
+    async def finish(self) -> Tidied:
         """The job is done, and so is the order."""
-        await self._sink.finish()
+        return await self._sink.finish()
 
     async def aclose(self) -> None:
         """Write what waited for a row that never ended, still in order, and release."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from ..errors import SinkError
-from ..model import Result, Row, Status
+from ..model import Result, Row, Status, Tidied
 from ..records import terminal_safe
 from .problems import unwritten
 
@@ -55,8 +55,9 @@ class StreamSink:
         async with self._lock:
             await self._drain()
 
-    async def finish(self) -> None:
+    async def finish(self) -> Tidied:
         """Nothing is left to do when the job is done."""
+        return Tidied()
 
     async def aclose(self) -> None:
         """Write what is left and release. Safe to call twice."""

@@ -6,26 +6,14 @@ from array import array
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from msgspec import Struct
-
 from ..compact import CompactMap
+from ..model import Tidied
 from ..records import read
 from .held import HeldFile, Span
 from .resume import ResumeIndex, key, lines
 
 _OPEN = 0xFFFF_FFFF_FFFF_FFFF
 """Stands for a row that has no line yet."""
-
-
-class Tidied(Struct, frozen=True):
-    """What became of the lines: ``dropped`` were superseded; the others are all still there.
-
-    ``strangers`` are ids that the input does not have, ``unreadable`` lines that are no results.
-    """
-
-    dropped: int
-    strangers: int
-    unreadable: int
 
 
 class InputOrder:

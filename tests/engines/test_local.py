@@ -9,8 +9,8 @@ from llmbatch.jobs.clock import SystemClock
 from llmbatch.jobs.drain import Drain, Stop
 from llmbatch.jobs.engines.local import Drained, LocalEngine
 from llmbatch.jobs.errors import SinkError, SourceError
-from llmbatch.jobs.events import Draining, Event, RowFinished
-from llmbatch.jobs.model import Rejected, Result, Row
+from llmbatch.jobs.events import Draining, Event, RowFinished, RowSkipped
+from llmbatch.jobs.model import Rejected, Result, Row, Status, Tidied
 from llmbatch.jobs.ports import Seat
 
 
@@ -35,6 +35,13 @@ class Kept:
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+        self.known: dict[str, Status] = {}
+
+    async def expect(self, row: Row) -> Status | None:
+        return self.known.get(row.id)
+
+    async def finish(self) -> Tidied:
+        return Tidied()
 
     async def write(self, result: Result) -> None:
         self.ids.append(result.id)
@@ -226,6 +233,32 @@ async def test_a_job_that_is_stopped_before_it_starts_reads_nothing() -> None:
 
     await bench.run(rows, worker)
     assert (rows.read, bench.sink.ids) == (0, [])
+
+
+async def test_rows_that_the_output_has_are_skipped() -> None:
+    bench = Bench(concurrency=2)
+    bench.sink.known = {str(number): "ok" for number in range(1, 2000, 2)}
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        return result(row)
+
+    await bench.run(Rows(2000), worker)
+    assert sorted(map(int, bench.sink.ids)) == list(range(2, 2001, 2))
+    assert sum(isinstance(event, RowSkipped) for event in bench.events) == 1000
+
+
+async def test_a_drain_is_noticed_while_rows_are_being_skipped() -> None:
+    bench, rows = Bench(concurrency=1), Rows(100_000)
+    bench.sink.known = {str(number): "ok" for number in range(1, 100_001)}
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        raise AssertionError("nothing is to run")
+
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    bench.drain.request(Stop("SIGINT", "interrupted"))
+    await run
+    assert 0 < rows.read < 100_000
 
 
 async def test_a_broken_source_ends_the_job_with_its_error_after_the_rows_it_gave() -> None:
