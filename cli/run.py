@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -41,6 +42,7 @@ def execute(config: JobConfig) -> int:
         check_summary_path(config.summary)
     tally = Tally()
     progress = progress_for(sys.stderr, tally, quiet=config.quiet)
+    _raise_file_limit()
     # Millions of short-lived values and no cycles among them: look for cycles rarely.
     gc.collect()
     gc.freeze()
@@ -64,6 +66,17 @@ async def _run(config: JobConfig, tally: Tally, progress: Silent) -> Summary:
     for number, word in ((signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")):
         loop.add_signal_handler(number, _on_signal, number, word, drain, progress)
     return await run_job_async(config, drain=drain, tally=tally, observers=[progress])
+
+
+def _raise_file_limit() -> None:
+    """Let the process open as many connections as the system allows it to."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS refuses "unlimited"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _on_signal(number: signal.Signals, word: str, drain: Drain, progress: Silent) -> None:

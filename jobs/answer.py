@@ -101,16 +101,14 @@ class Answer:
             return None
         return (self._last - self._began) / self.gaps
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         """How much arrived, in characters: to tell which of two broken attempts brought more."""
         tools = sum(len(str(call)) for call in self._tools.values())
         return sum(map(len, self._texts)) + sum(map(len, self._reasoning)) + tools
 
-    def __bool__(self) -> bool:
-        return bool(self._texts or self._reasoning or self._tools)
-
     def __repr__(self) -> str:
-        return f"<Answer {len(self)} characters, {self.status or 'unfinished'}>"
+        return f"<Answer {self.size} characters, {self.status or 'unfinished'}>"
 
 
 def join_tool_call(calls: dict[int, dict[str, Any]], part: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 
 from .answer import Answer
 from .drain import Drain, Stop
-from .errors import ProviderError
+from .errors import ProviderError, StreamBroken
 from .events import AttemptFailed
 from .model import Failure, Metrics, Rejected, Request, Result, Row, Status
 from .ports import Clock, Gate, Observer, Provider, Seat
@@ -63,16 +63,20 @@ class Call:
                 decision = decide(error, progress.attempts, self._policy, self._random)
                 wait = decision.wait if isinstance(decision, Retry) else None
                 self._observe(AttemptFailed(row, progress.attempts, error, wait))
-                if wait is None:
+                if not isinstance(decision, Retry):
                     if isinstance(decision, StopRoute):
                         self._drain.request(Stop("fatal", decision.reason))
-                    reason = "" if isinstance(decision, Retry) else decision.reason
-                    return self._failed(row, progress, error, reason)
+                    # A permanent error says it all; one that was retried needs its end said, too.
+                    reason = f" ({decision.reason})" if error.retryable else ""
+                    failure = Failure(
+                        error.type, error.http_status, f"{error}{reason}", error.retryable
+                    )
+                    return self._result(row, progress, progress.best, failure)
                 progress.retried.append(error.type)
                 with seat:
-                    await self._clock.sleep(wait)
+                    await self._clock.sleep(decision.wait)
             else:
-                return self._finished(row, progress, answer)
+                return self._result(row, progress, answer, None)
 
     async def _attempt(self, row: Request, seat: Seat, progress: Progress) -> Answer:
         """One trip through the gate and to the provider; the answer is a finished one."""
@@ -89,52 +93,44 @@ class Call:
                 async with aclosing(self._provider.stream(row)) as stream:
                     async for delta in stream:
                         answer.add(delta, now())
+                if answer.status is None:
+                    raise StreamBroken("the answer ended without its finish")
             except ProviderError:
-                if answer and (progress.best is None or len(answer) >= len(progress.best)):
+                if answer.size and (progress.best is None or answer.size >= progress.best.size):
                     progress.best = answer
                 raise
             finally:
                 permit.settle(answer.usage)
         return answer
 
-    def _finished(self, row: Request, progress: Progress, answer: Answer) -> Result:
-        return self._result(row, progress, answer, answer.status or "ok", None)
-
-    def _failed(
-        self, row: Request, progress: Progress, error: ProviderError, reason: str
-    ) -> Result:
-        message = f"{error} ({reason})" if reason else str(error)
-        failure = Failure(error.type, error.http_status, message, error.retryable)
-        answer = progress.best
-        return self._result(row, progress, answer, "partial" if answer else "error", failure)
-
     def _result(
         self,
         row: Request,
         progress: Progress,
         answer: Answer | None,
-        status: Status,
         failure: Failure | None,
     ) -> Result:
-        usage = answer.usage if answer else None
+        status: Status = "error"
+        if answer is not None:
+            status = (answer.status if failure is None else None) or "partial"
         return Result(
             id=row.id,
             line=row.line,
             fingerprint=row.fingerprint,
             status=status,
-            output=answer.output if answer else None,
-            finish_reason=answer.finish_reason if answer else None,
+            output=None if answer is None else answer.output,
+            finish_reason=None if answer is None else answer.finish_reason,
             provider=self._provider.name,
             model=row.model,
             fallbacks=0,
-            usage=usage,
-            cost_usd=answer.cost_usd if answer else None,
+            usage=None if answer is None else answer.usage,
+            cost_usd=None if answer is None else answer.cost_usd,
             metrics=self._metrics(row, progress, answer),
             error=failure,
             metadata=row.metadata,
-            tool_calls=(answer and answer.tool_calls) or UNSET,
-            logprobs=(answer and answer.logprobs) or UNSET,
-            reasoning=(answer and answer.reasoning) or UNSET,
+            tool_calls=UNSET if answer is None else answer.tool_calls or UNSET,
+            logprobs=UNSET if answer is None else answer.logprobs or UNSET,
+            reasoning=UNSET if answer is None else answer.reasoning or UNSET,
         )
 
     def _metrics(self, row: Request, progress: Progress, answer: Answer | None) -> Metrics | None:
