@@ -88,18 +88,12 @@ class TokenBudget:
                 owed -= piece
             self._add(-owed)
             owed = 0.0
-            await self._room(amount)
+            now = asyncio.get_running_loop().time
+            while wait := self._ledger.wait(amount, now()):  # noqa: ASYNC110 - time is the event
+                await asyncio.sleep(min(wait, REVIEW))
         except asyncio.CancelledError:
             self._add(amount - owed)
             raise
-
-    async def _room(self, amount: int) -> None:
-        """Wait until the minute has room: time passes, or what was reserved comes back."""
-        now = asyncio.get_running_loop().time
-        wait = self._ledger.wait(amount, now())
-        while wait:
-            await asyncio.sleep(min(wait, REVIEW))
-            wait = self._ledger.wait(amount, now())
 
     def give_back(self, amount: int) -> None:
         """Undo a :meth:`take` that led to nothing."""

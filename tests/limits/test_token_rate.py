@@ -151,6 +151,27 @@ def test_what_was_reserved_too_little_is_made_good(ask: Ask) -> None:
     assert used(log, 60) >= 0.9 * 60_000
 
 
+def test_an_input_that_the_server_counts_lower_is_given_back_each_time(ask: Ask) -> None:
+    """No mean learns this: each reserves 200 and costs 100."""
+    log = played([Job(ask(200, endpoint="embeddings"), 0, 1.0, saved=100)] * 2500, 60_000)
+    assert 0.95 * 60_000 <= used(log, 60) <= 60_000
+    assert fullest(log, lambda e: e.real) <= 60_000
+
+
+def test_an_input_that_the_server_counts_higher_is_charged_each_time(ask: Ask) -> None:
+    """Each reserves 200 and costs 300, so half as many pass as were reserved for."""
+    log = played([Job(ask(200, endpoint="embeddings"), 0, 1.0, saved=-100)] * 1000, 60_000)
+    assert 0.95 * 60_000 <= used(log, 60) <= 60_000
+    assert fullest(log, lambda e: e.real) <= 1.02 * 60_000
+
+
+def test_a_debt_slows_down_those_who_come_after_the_minute(ask: Ask) -> None:
+    """An answer of a whole minute's tokens, settled long after it left the sliding minute."""
+    late = Job(ask(10, endpoint="embeddings"), 5990, 200.0)
+    log = played([late, Job(ask(600, endpoint="embeddings"), 0, 0.0, gap=201.0)], 6000)
+    assert log[1].time - 201 > 55
+
+
 def test_noisy_answers_stay_near_the_limit_and_not_far_above_it(ask: Ask) -> None:
     random = Random(7)
     jobs = [Job(ask(100), int(random.expovariate(1 / 200)), 8.0) for _ in range(3000)]
@@ -230,3 +251,19 @@ def test_one_who_leaves_the_line_costs_no_tokens(ask: Ask) -> None:
         return await second
 
     assert run_virtual(main()) == pytest.approx(15, abs=1)
+
+
+def test_one_who_leaves_while_the_request_waits_gives_its_tokens_back(ask: Ask) -> None:
+    async def main() -> float:
+        gate, loop = gate_of(1000, rpm=1), asyncio.get_running_loop()
+
+        async def row() -> float:
+            async with gate.admit(ask(450, endpoint="embeddings")):
+                return loop.time()
+
+        _, second, third = (asyncio.create_task(row()) for _ in range(3))
+        await asyncio.sleep(85)  # the second has its tokens since 55 s, and no request before 89 s
+        second.cancel()
+        return await third
+
+    assert run_virtual(main()) < 105  # 113 s where all of them are paid anew
