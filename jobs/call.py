@@ -144,7 +144,7 @@ class Call:
                 ttft = seconds(answer.first - answer.sent)
             if answer.mean_gap is not None:
                 mean, longest = seconds(answer.mean_gap), seconds(answer.longest_gap)
-            if answer.usage and answer.usage.output_tokens and now > answer.sent:
+            if answer.status and answer.usage and answer.usage.output_tokens and now > answer.sent:
                 speed = round(answer.usage.output_tokens / (now - answer.sent), 2)
         return Metrics(
             started_at=started.isoformat(timespec="milliseconds")[:-6] + "Z",
