@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -215,32 +217,69 @@ async def test_a_job_that_superseded_nothing_does_not_touch_the_file(tmp_path: P
     assert path.stat().st_ino == inode
 
 
+class SlowSync:
+    """A sync that takes until it is let go, and then fails if the file was closed meanwhile."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.began = asyncio.Event()
+        self.go = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._real = held._sync_data
+        monkeypatch.setattr(held, "_sync_data", self)
+
+    def __call__(self, fd: int) -> None:
+        self._loop.call_soon_threadsafe(self.began.set)
+        self.go.wait()
+        self._real(fd)
+
+
 async def test_results_go_on_while_a_sync_is_under_way_and_finish_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import threading
-
-    began, go = asyncio.Event(), threading.Event()
-    loop = asyncio.get_running_loop()
-
-    def slow(_: int) -> None:
-        loop.call_soon_threadsafe(began.set)
-        go.wait()
-
     path = tmp_path / "out.jsonl"
     path.write_bytes(encode(sample("q1", "error")))
-    monkeypatch.setattr(held, "_sync_data", slow)
+    slow = SlowSync(monkeypatch)
     sink = file_sink(path)
     await sink.write(sample("q1"))
-    await began.wait()
+    await slow.began.wait()
     await sink.write(sample("q2"))
+    before = path.read_bytes()
     finishing = asyncio.ensure_future(sink.finish())
-    await asyncio.sleep(0)
-    assert not finishing.done()
-    go.set()
+    for _ in range(20):
+        assert await asyncio.to_thread(path.read_bytes) == before
+    slow.go.set()
     assert (await finishing).dropped == 1
     await sink.aclose()
     assert path.read_bytes() == encode(sample("q1")) + encode(sample("q2"))
+
+
+async def test_an_end_that_is_interrupted_still_ends_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(encode(sample("q1", "error")))
+    sink = file_sink(path)
+    await sink.write(sample("q1"))
+    began, go = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    real = os.fsync
+
+    def slow(fd: int) -> None:
+        loop.call_soon_threadsafe(began.set)
+        go.wait()
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    finishing = asyncio.ensure_future(sink.finish())
+    await began.wait()
+    finishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    closing = asyncio.ensure_future(sink.aclose())
+    await asyncio.sleep(0)
+    go.set()
+    await closing
+    assert path.read_bytes() == encode(sample("q1"))
 
 
 async def test_no_permission_is_said(open_folder: Path, as_nobody: Callable[[], Any]) -> None:

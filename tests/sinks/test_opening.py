@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +191,11 @@ async def test_a_full_device_is_said() -> None:
     with pytest.raises(SinkError, match="/dev/full: the disk is full"):
         await sink.write(sample())
     await sink.aclose()
+
+
+def test_the_room_can_be_imported_where_there_is_no_flock() -> None:
+    code = (
+        "import asyncio, sys; sys.platform = 'win32'; sys.modules['fcntl'] = None; "
+        "import llmbatch.jobs.sinks.opening"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

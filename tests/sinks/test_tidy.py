@@ -183,10 +183,23 @@ async def test_a_resumed_job_ends_in_the_inputs_order_too(tmp_path: Path) -> Non
     for row_id in "cba":
         await sink.write(sample(row_id))
     tidied = await sink.finish()
-    assert tidied is not None
     assert (tidied.dropped, tidied.strangers) == (1, 1)
     await sink.aclose()
     assert [json.loads(line)["id"] for line in split(path.read_bytes())] == list("abcdz")
+
+
+async def test_a_superseded_line_goes_also_where_the_order_is_right_already(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(encode(sample("a")) + encode(sample("b", "error")))
+    sink = open_output(str(path), order="input")
+    for row_id in "ab":
+        await sink.expect(request(row_id))
+    await sink.write(sample("b"))
+    assert (await sink.finish()).dropped == 1
+    await sink.aclose()
+    assert path.read_bytes() == encode(sample("a")) + encode(sample("b"))
 
 
 async def test_a_large_file_is_put_together_block_by_block(tmp_path: Path) -> None:
