@@ -8,13 +8,12 @@ import random
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .call import Call
 from .clock import SystemClock
 from .config import JobConfig
 from .drain import Drain, Stop
-from .embedded.server import EmbeddedServer
 from .embedded.weights import require
 from .engines.local import LocalEngine
 from .errors import ConfigError
@@ -34,6 +33,9 @@ from .sources.rows import RowDefaults, RowParser
 from .sources.scan import scan
 from .summary import Summary, Tally
 from .tokens import TokenCounter
+
+if TYPE_CHECKING:
+    from .embedded.server import EmbeddedServer
 
 
 def run_job(
@@ -199,6 +201,8 @@ class _Embedded:
         return result
 
     async def _start(self) -> Call:
+        from .embedded.server import EmbeddedServer
+
         job = self._job
         server = await EmbeddedServer.start(
             self._weights, parallel=job.route.concurrency, alias=job.route.model

@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import math
 
-from aiolimiter import AsyncLimiter
-
 MINUTE = 60.0
 JITTER = 1.0
 """Seconds by which the way to the server may squeeze or stretch the distance of two requests."""
@@ -31,6 +29,8 @@ class Bucket:
     __slots__ = ("_limiter", "_short", "burst", "rate")
 
     def __init__(self, burst: float, rate: float) -> None:
+        from aiolimiter import AsyncLimiter  # here: most jobs have no such limit, all would wait
+
         self.burst = burst
         self.rate = rate
         self._limiter = AsyncLimiter(burst, burst / rate)
