@@ -82,7 +82,7 @@ def within_answer(exc: BaseException, failures: Failures, status: int) -> Provid
 def _reason(exc: BaseException) -> str:
     inner = getattr(exc, "os_error", exc)
     if isinstance(inner, ssl.SSLError):
-        return (inner.reason or "unknown").lower().replace("_", " ")
+        return (getattr(inner, "reason", None) or "unknown").lower().replace("_", " ")
     if isinstance(inner, OSError):
         return inner.strerror or str(inner) or type(inner).__name__
     return type(exc).__name__

@@ -92,12 +92,25 @@ class ChatReader:
             self._usage = chunk.usage
         if not chunk.choices:
             return None
-        return self._choice(chunk.choices[0])
+        choice = chunk.choices[0]
+        part = choice.delta
+        # Nearly every chunk is a piece of text and nothing else.
+        if (
+            part is None
+            or part.content is None
+            or choice.finish_reason is not None
+            or choice.logprobs is not None
+            or part.tool_calls is not None
+            or part.reasoning_content is not None
+            or part.reasoning is not None
+            or part.refusal is not None
+        ):
+            return self._rare(choice)
+        return Delta(part.content) if part.content else None
 
-    def _choice(self, choice: Choice) -> Delta | None:
-        reason = choice.finish_reason
-        if reason:
-            self._finish_with(reason)
+    def _rare(self, choice: Choice) -> Delta | None:
+        if choice.finish_reason:
+            self._finish_with(choice.finish_reason)
         part = choice.delta or choice.message or _NOTHING
         text = part.content or choice.text or ""
         if part.refusal:
@@ -137,9 +150,9 @@ class ChatReader:
         """Read what the strict decoder refuses: surrogate halves, odd types, content in parts."""
         value = loads(data)
         if not isinstance(value, dict):
-            if data.strip() == DONE:
-                self.done = True
-                return Chunk()
+            self.done = self.done or data.strip() == DONE
+            if self.done:
+                return Chunk()  # what follows the end is nobody's business
             raise self._failures.malformed("a chunk of the answer is not a JSON object")
         choices = value.get("choices")
         first = choices[:1] if isinstance(choices, list) else []

@@ -79,9 +79,9 @@ class Http:
         return f"Http({self._base!r}, {self.failures.provider!r})"
 
     async def post(self, path: str, body: bytes) -> Incoming:
-        """Send, and return once the answer's head is there with HTTP 200.
+        """Send, and return once the head of a good answer is there.
 
-        The caller closes what is returned. Anything else than 200 is raised as the error it is.
+        The caller closes what is returned. A status other than 2xx is raised as the error it is.
         """
         session = self._session or self._open()
         assert self._watchdog is not None  # noqa: S101 -- opened together
@@ -99,7 +99,7 @@ class Http:
         else:
             flight.waiting = False
             incoming = Incoming(self, response, flight)
-            if response.status == 200:
+            if 200 <= response.status < 300:
                 return incoming
             failure = await incoming.refusal()
         # Raised out here so that the foreign exception does not hang on to it as its context.

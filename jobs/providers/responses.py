@@ -56,11 +56,11 @@ class ResponsesReader:
         """The finish, with the usage where it came. Raises when there was no finish."""
         if not self.finished:
             raise self._failures.unfinished()
-        reason = str(self._final.get("status") or "completed")
+        reason = str(self._final.get("status"))
+        fallback: Status = "truncated" if reason == "incomplete" else "ok"
         details = self._final.get("incomplete_details")
         if reason == "incomplete" and isinstance(details, dict):
             reason = str(details.get("reason") or reason)
-        fallback: Status = "truncated" if reason == "incomplete" else "ok"
         status = "refused" if self._refused else STATUSES.get(reason, fallback)
         usage, cost = usage_of(self._final.get("usage"))
         return Delta(finish_reason=reason, status=status, usage=usage, cost_usd=cost)

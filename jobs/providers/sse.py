@@ -35,15 +35,15 @@ class SseParser:
     def __init__(self) -> None:
         self._tail = b""
         self._opened = False
-        self._lines = _Lines()
+        self._lines: _Lines | None = None
 
     def __repr__(self) -> str:
         return f"SseParser({len(self._tail)} bytes wait, {self._lines!r})"
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes, in order."""
-        if not self._lines.clean:
-            return self._lines.feed(data)
+        if self._lines is not None:
+            return self._by_line(data)
         if self._tail:
             data = self._tail + data
             self._tail = b""
@@ -55,23 +55,44 @@ class SseParser:
             data = data.removeprefix(BOM)
         if b"\r" in data:
             if data.count(b"\r") != data.count(b"\r\n"):
-                return self._lines.feed(data)
+                return self._by_line(data)
             data = data.replace(b"\r\n", b"\n")
-        return self._blocks(data)
+        return self._plain(data) if data.startswith(b"data: ") else self._blocks(data)
+
+    def _plain(self, data: bytes) -> list[Event]:
+        """As long as the events have one line each, one split finds them all."""
+        values = data[6:].split(b"\n\ndata: ")
+        last = values.pop()
+        rest = b""
+        if last.endswith(b"\n\n"):
+            values.append(last[:-2])
+        else:
+            rest = b"data: " + last
+        if [value for value in values if b"\n" in value]:
+            return self._blocks(data)
+        events = [Event(value) for value in values]
+        return events + self._blocks(rest) if rest else events
 
     def _blocks(self, data: bytes) -> list[Event]:
-        events = []
+        """Events of any kind, up to the last blank line."""
+        events: list[Event] = []
         blocks = data.split(b"\n\n")
         tail = blocks.pop()
         for block in blocks:
             if block.startswith(b"data: ") and b"\n" not in block:
                 events.append(Event(block[6:]))
             else:
-                events += self._lines.feed(block + b"\n\n")
+                events += self._by_line(block + b"\n\n")
         if len(tail) > LONGEST_TAIL:
-            events += self._lines.feed(tail)
+            events += self._by_line(tail)
         else:
             self._tail = tail
+        return events
+
+    def _by_line(self, data: bytes) -> list[Event]:
+        lines = self._lines or _Lines()
+        events = lines.feed(data)
+        self._lines = None if lines.clean else lines
         return events
 
 

@@ -65,7 +65,7 @@ class Watchdog:
         self._handle: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"Watchdog({len(self._flights)} in flight)"
+        return f"Watchdog({len(self._flights)} in flight, ticking={self._handle is not None})"
 
     def start(self) -> Flight:
         """A flight of the current task."""

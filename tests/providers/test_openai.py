@@ -1,0 +1,251 @@
+"""The provider on real sockets: what is sent, and every shape in which an answer may come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from faultreplies import (
+    Act,
+    Recipe,
+    Reply,
+    Step,
+    answer,
+    commented,
+    crlf,
+    cut,
+    error_in_stream,
+    inserted,
+    malformed,
+    resplit,
+    stalled,
+    truncated,
+)
+
+from faultserver import FaultServer
+from faultwire import DONE, echo, vector
+from llmbatch.jobs import errors
+from llmbatch.jobs.answer import Answer
+from llmbatch.jobs.model import Delta, Request, Usage
+from llmbatch.jobs.providers.openai import OpenAI
+
+Ask = Callable[..., Request]
+Collect = Callable[..., Any]
+Connect = Callable[..., OpenAI]
+
+CALLED = {"name": "add", "arguments": '{"a": 1, "b": 2}'}
+TOOL = {"id": "c1", "type": "function", "function": CALLED}
+
+
+def joined(deltas: Sequence[Delta]) -> Answer:
+    answer = Answer(0.0)
+    for delta in deltas:
+        answer.add(delta, 0.0)
+    return answer
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
+@pytest.mark.parametrize("endpoint", ["chat", "completions", "responses"])
+async def test_each_endpoint_is_asked_and_read(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, endpoint: str, stream: bool
+) -> None:
+    request = ask("say hi now", endpoint, temperature=0.5)
+    result = joined(await collect(connect(stream=stream), request))
+    assert (result.output, result.status) == (echo("say hi now"), "ok")
+    assert result.usage == Usage(3, 5)
+    call = server.calls[0]
+    assert call.endpoint == endpoint
+    assert (call.body["model"], call.body["temperature"]) == ("m", 0.5)
+    assert call.body["stream"] is stream
+
+
+async def test_a_stream_asks_for_its_usage_and_keeps_the_rows_options(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    provider = connect()
+    await collect(provider, ask())
+    await collect(provider, ask(stream_options={"include_obfuscation": False}))
+    await collect(provider, ask(stream_options=None))
+    await collect(connect(stream=False), ask(stream_options={"include_obfuscation": False}))
+    sent = [call.body.get("stream_options") for call in server.calls]
+    assert sent[0] == {"include_usage": True}
+    assert sent[1] == {"include_usage": True, "include_obfuscation": False}
+    assert "stream_options" not in server.calls[2].body
+    assert "stream_options" not in server.calls[3].body
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
+async def test_embeddings_come_as_vectors(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, stream: bool
+) -> None:
+    provider = connect(stream=stream)
+    one = await collect(provider, ask("hello", "embeddings"))
+    two = await collect(provider, ask(["a", "bc"], "embeddings"))
+    assert [delta.value for delta in one] == [vector("hello")]
+    assert two[0].value == [vector("a"), vector("bc")]
+    assert "stream" not in server.calls[0].body
+
+
+SHAPES: list[tuple[str, Recipe]] = [
+    ("as usual", answer()),
+    ("whole, although a stream was asked for", answer(stream=False)),
+    ("a stream, although none was asked for", answer(stream=True)),
+    ("one byte at a time", resplit(1)),
+    ("odd splits", resplit(7)),
+    ("CR LF", crlf()),
+    ("comments", commented(b": OPENROUTER PROCESSING\n\n")),
+    ("without usage", answer(usage=False)),
+    ("a wrong content type", answer(headers={"Content-Type": "text/plain"})),
+    ("JSON's content type", answer(headers={"Content-Type": "application/json"})),
+    ("blanks first", answer(edit=lambda parts: [b"\n\n", b"   \n", *parts])),
+    ("a BOM first", answer(edit=lambda parts: [b"\xef\xbb\xbf", *parts])),
+    ("without [DONE]", answer(edit=lambda parts: [p for p in parts if p != DONE])),
+    ("more after [DONE]", answer(edit=lambda parts: [*parts, b"data: {oops\n\n"])),
+    ("a filter chunk first", inserted({"choices": []}, after=0, then_end=False)),
+    ("cut after the finish", answer(edit=lambda parts: [*parts[:-2], Act.CUT])),
+    ("reset after [DONE]", answer(edit=lambda parts: [*parts, Act.RESET])),
+]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
+@pytest.mark.parametrize("recipe", [r for _, r in SHAPES], ids=[name for name, _ in SHAPES])
+async def test_an_answer_is_understood_whichever_way_it_comes(
+    server: FaultServer,
+    connect: Connect,
+    ask: Ask,
+    collect: Collect,
+    recipe: Recipe,
+    stream: bool,
+) -> None:
+    server.replies = recipe
+    result = joined(await collect(connect(stream=stream), ask("żółć 😀 end")))
+    assert (result.output, result.status) == (echo("żółć 😀 end"), "ok")
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
+async def test_everything_that_a_model_can_say_is_kept(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, stream: bool
+) -> None:
+    item = {"token": "Hi", "logprob": -0.5}
+    server.replies = answer(
+        "Hi", reasoning="hm", reasoning_key="reasoning", tool_calls=[TOOL], logprobs=[item]
+    )
+    result = joined(await collect(connect(stream=stream), ask()))
+    assert (result.output, result.reasoning, result.logprobs) == ("Hi", "hm", [item])
+    assert [call["function"] for call in result.tool_calls] == [CALLED]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
+async def test_a_refusal_is_named(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, stream: bool
+) -> None:
+    server.replies = answer("", refusal="I will not.")
+    result = joined(await collect(connect(stream=stream), ask()))
+    assert (result.output, result.status) == ("I will not.", "refused")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind", "text"),
+    [
+        (truncated(after=3), errors.StreamBroken, "ended before its finish"),
+        (truncated(after=0), errors.StreamBroken, "ended before its finish"),
+        (
+            answer(edit=lambda parts: [*parts[:3], DONE]),
+            errors.StreamBroken,
+            "ended before its finish",
+        ),
+        (answer(finish=""), errors.StreamBroken, "ended before its finish"),
+        (cut(after=3), errors.StreamBroken, "the connection was cut"),
+        (malformed(), errors.MalformedResponse, "not a JSON object"),
+        (error_in_stream("boom"), errors.ErrorInStream, "boom"),
+        (error_in_stream("slow", code="rate_limit_exceeded"), errors.RateLimited, "slow"),
+        (error_in_stream("busy", code=503), errors.Overloaded, "busy"),
+    ],
+)
+async def test_a_stream_without_its_finish_is_never_a_success(
+    server: FaultServer,
+    connect: Connect,
+    ask: Ask,
+    collect: Collect,
+    recipe: Recipe,
+    kind: type[errors.ProviderError],
+    text: str,
+) -> None:
+    server.replies = recipe
+    with pytest.raises(kind, match=text) as caught:
+        await collect(connect(), ask())
+    assert caught.value.http_status in (200, 429, 503)
+    assert caught.value.provider == "fault"
+
+
+async def test_an_error_in_a_stream_does_not_show_the_key(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, secret: str
+) -> None:
+    server.replies = error_in_stream(f"key {secret} is over its limit")
+    with pytest.raises(errors.ErrorInStream) as caught:
+        await collect(connect(), ask())
+    assert secret not in f"{caught.value!r}"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"choices": [{"message": {"content": "Hi"}}]}']
+)
+async def test_a_whole_answer_that_is_none_is_an_error(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, body: bytes
+) -> None:
+    server.replies = lambda call: Reply([body], stream=False)
+    with pytest.raises((errors.MalformedResponse, errors.StreamBroken)):
+        await collect(connect(stream=False), ask())
+
+
+async def test_tokens_are_handed_on_while_the_stream_still_runs(
+    server: FaultServer, connect: Connect, ask: Ask
+) -> None:
+    release = asyncio.Event()
+    server.replies = stalled(release, after=3, text="one two three")
+    stream = connect().stream(ask())
+    assert [(await anext(stream)).text for _ in range(2)] == ["one", " two"]
+    release.set()
+    assert [delta.text async for delta in stream] == [" three", ""]
+
+
+async def test_a_silence_after_the_finish_does_not_spoil_the_answer(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    def edit(parts: list[bytes]) -> Sequence[Step]:
+        return [*parts[:-2], asyncio.Event()]  # the finish came, usage and [DONE] never do
+
+    server.replies = answer("Hi", edit=edit)
+    result = joined(await collect(connect(stall_timeout=0.05), ask()))
+    assert (result.output, result.status, result.usage) == ("Hi", "ok", None)
+
+
+async def test_a_server_that_holds_the_line_after_done_is_not_waited_for(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    server.replies = answer("Hi", edit=lambda parts: [*parts, asyncio.Event()])
+    result = joined(await collect(connect(), ask()))  # 30 s of stall timeout, 600 in all
+    assert (result.output, result.status, result.usage) == ("Hi", "ok", Usage(3, 1))
+
+
+@pytest.mark.parametrize("value", ["\ud800", object(), {1: {"a": "\udfff"}}])
+async def test_what_can_not_be_sent_is_a_bad_request_and_is_not_sent(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, value: Any
+) -> None:
+    with pytest.raises(errors.BadRequest, match="can't be written as JSON") as caught:
+        await collect(connect(), ask("hello", user=value))
+    assert caught.value.__context__ is None
+    assert server.calls == []
+
+
+async def test_a_long_answer_in_few_reads_is_whole(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    text = json.dumps(list(range(5000)))
+    server.replies = answer(text)
+    deltas = await collect(connect(), ask())
+    assert joined(deltas).output == text
+    assert len(deltas) == len(text.split(" ")) + 1
