@@ -72,6 +72,8 @@ def llmbatch() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error has been reported."""
+    if sys.stderr is None:  # closed by who started us: the next file must not take its place
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
     try:
         code = _invoke(sys.argv[1:] if args is None else args)
         sys.stdout.flush()

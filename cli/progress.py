@@ -7,13 +7,16 @@ own: a finished row costs it nothing.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TextIO
 
 from llmbatch.jobs.events import Draining, Event, JobStarted, RowFinished, RowSkipped
-from llmbatch.jobs.model import GOOD
 from llmbatch.jobs.summary import Tally
 
+from .figures import Figures, duration, fit
 from .terminal import printable
 
 BAR_EVERY = 0.2
@@ -21,6 +24,16 @@ BAR_EVERY = 0.2
 
 LOG_EVERY = 30.0
 """Seconds between two log lines."""
+
+
+SHORTEST = 10
+"""Columns of the shortest bar that is worth its place."""
+
+NARROW = 40
+"""Columns below which a bar says less than the figures that it takes the place of."""
+
+MARGIN = 4
+"""Columns left free, so that the ^C that a terminal echoes does not break the line."""
 
 
 class Silent:
@@ -35,11 +48,19 @@ class Silent:
             self.say(draining(event))
 
     def say(self, text: str) -> None:
-        self.stream.write(printable(text) + "\n")
-        self.stream.flush()
+        """Write a line."""
+        self._write(printable(text) + "\n")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # a job goes on although nobody can read how it gets on
+            self.stream.write(text)
+            self.stream.flush()
 
     def close(self) -> None:
         """Stop and leave the terminal clean. Safe to call twice."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.tally!r}>"
 
 
 class Timed(Silent):
@@ -47,18 +68,26 @@ class Timed(Silent):
 
     every: float
 
-    def __init__(self, tally: Tally, stream: TextIO) -> None:
+    def __init__(self, tally: Tally, stream: TextIO, now: Callable[[], float]) -> None:
         super().__init__(tally, stream)
-        self.began = time.monotonic()
+        self._now = now
+        self._began = now()
+        self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RowFinished | RowSkipped):
             return
         if isinstance(event, JobStarted):
-            self.began = time.monotonic()
+            self._began = self._now()
             self.start()
+        elif isinstance(event, Draining):
+            self._stopping = True
         super().__call__(event)
+
+    @property
+    def figures(self) -> Figures:
+        return Figures(self.tally, self._now() - self._began, stopping=self._stopping)
 
     def start(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self.every, self._tick)
@@ -82,134 +111,95 @@ class LogLines(Timed):
     every = LOG_EVERY
 
     def show(self) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        figures = Figures(self.tally, time.monotonic() - self.began)
-        left = "" if figures.left is None else f", {duration(figures.left)} left"
-        self.say(f"{now} {figures.counted} rows, {figures}{left}")
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.say(f"{at} {', '.join(self.figures.parts('rows'))}")
 
 
 class Bar(Timed):
-    """A tqdm bar with the figures behind it."""
+    """A tqdm bar with the figures behind it, as many as the terminal is wide."""
 
     every = BAR_EVERY
 
-    def __init__(self, tally: Tally, stream: TextIO) -> None:
-        super().__init__(tally, stream)
+    def __init__(self, tally: Tally, stream: TextIO, now: Callable[[], float]) -> None:
+        super().__init__(tally, stream, now)
         self._bar: Any = None
 
     def start(self) -> None:
         if self._bar is None:
-            self._bar = self._make()
+            self._bar = bar_for(self.tally.started.total, self.stream)
+            self.show()
         super().start()
 
-    def _make(self) -> Any:
-        from tqdm import tqdm
-
-        total = self.tally.started.total
-        known = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{left}{postfix}]"
-        bar_format = known if total is not None else "{n_fmt} rows [{elapsed}{postfix}]"
-
-        class Row(tqdm):  # type: ignore[type-arg]  # generic in the stubs alone
-            left = "?"
-
-            @property
-            def format_dict(self) -> Any:
-                return {**super().format_dict, "left": self.left}
-
-        return Row(
-            total=total, file=self.stream, dynamic_ncols=True, bar_format=bar_format, miniters=1
-        )
-
     def show(self) -> None:
-        figures = Figures(self.tally, time.monotonic() - self.began)
-        self._bar.n = figures.done
-        self._bar.left = "?" if figures.left is None else duration(figures.left)
-        self._bar.set_postfix_str(str(figures), refresh=False)
-        self._bar.refresh()
+        figures, room = self.figures, columns(self.stream) - MARGIN
+        bar = self._bar
+        bar.n = figures.done
+        bar.ncols = max(room, 1)
+        if bar.total and room >= NARROW:
+            bar.bar_format = "{head}|{bar}| {tail}"
+            bar.head = f"{figures.percent:3}%"
+            bar.tail = fit(figures.parts(), room - len("100%|| ") - SHORTEST)
+        else:
+            bar.bar_format = "{tail}"
+            bar.tail = fit(figures.parts("rows"), room)
+        self._refresh()
 
     def say(self, text: str) -> None:
-        if self._bar is None:
-            super().say(text)
-        else:
-            self._bar.write(printable(text), file=self.stream)
+        if self._bar is not None:
+            self._write("\r" + " " * (columns(self.stream) - 1) + "\r")
+        super().say(text)
+        if self._bar is not None:
+            self._refresh()
 
     def close(self) -> None:
         super().close()
         if self._bar is not None:
             self.show()
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
             self._bar = None
 
-
-class Figures:
-    """The tally's state ``elapsed`` seconds after the start, as a person wants to read it."""
-
-    def __init__(self, tally: Tally, elapsed: float) -> None:
-        self.tally = tally
-        self.elapsed = max(elapsed, 1e-6)
-        self.ran = sum(tally.rows.values())
-        self.done = self.ran + sum(tally.skipped.values())
-
-    @property
-    def counted(self) -> str:
-        total = self.tally.started.total
-        return str(self.done) if total is None else f"{self.done}/{total}"
-
-    @property
-    def failed(self) -> int:
-        return sum(n for status, n in self.tally.rows.items() if status not in GOOD)
-
-    @property
-    def left(self) -> float | None:
-        """Seconds to the end: by the pace so far, and never faster than the limits allow."""
-        started = self.tally.started
-        if started.total is None:
-            return None
-        rows = started.total - self.done
-        estimates = []
-        if self.ran:
-            estimates.append(rows * self.elapsed / self.ran)
-            tokens = (self.tally.input_tokens + self.tally.output_tokens) / self.ran
-            if started.tpm:
-                estimates.append(rows * tokens / started.tpm * 60)
-        if started.rpm:
-            estimates.append(rows / started.rpm * 60)
-        return max(estimates, default=None)
-
-    def __str__(self) -> str:
-        parts = [f"{self.ran / self.elapsed:.1f} rows/s"]
-        if self.tally.output_tokens:
-            parts.append(f"{self.tally.output_tokens / self.elapsed:.0f} tokens/s")
-        if self.failed:
-            parts.append(f"{self.failed} failed")
-        if self.tally.cost is not None:
-            parts.append(f"${self.tally.cost:.4f}")
-        return ", ".join(parts)
+    def _refresh(self) -> None:
+        with suppress(OSError):
+            self._bar.refresh()
 
 
-def duration(seconds: float) -> str:
-    """``9s``, ``4m05s``, ``3h07m``, ``2d04h``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+def bar_for(total: int | None, stream: TextIO) -> Any:
+    """A bar that shows what it is told: ``head`` before and ``tail`` behind."""
+    from tqdm import tqdm
+
+    class Row(tqdm):  # type: ignore[type-arg]  # generic in the stubs alone
+        monitor_interval = 0  # no thread: the timer here refreshes it
+        head = tail = ""
+
+        @property
+        def format_dict(self) -> Any:
+            return {**super().format_dict, "head": self.head, "tail": self.tail}
+
+    return Row(total=total, file=stream, ncols=1, bar_format="{tail}", miniters=1)
+
+
+def columns(stream: TextIO) -> int:
+    """How wide the terminal is; 80 where it does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def draining(event: Draining) -> str:
     if not event.in_flight:
         return f"{event.reason}: stopping"
+    rows = "1 row" if event.in_flight == 1 else f"{event.in_flight} rows"
     return (
-        f"{event.reason}: stopping; {event.in_flight} rows in flight have"
-        f" {duration(event.grace)} to finish (interrupt again to end at once)"
+        f"{event.reason}: stopping; {rows} in flight may finish within {duration(event.grace)}"
+        " (Ctrl-C to end at once)"
     )
 
 
-def progress_for(stream: TextIO, tally: Tally, *, quiet: bool) -> Silent:
-    """The progress that fits where standard error goes."""
+def progress_for(stream: TextIO, tally: Tally, *, quiet: bool, plain: bool = False) -> Silent:
+    """The progress that fits where standard error goes; ``plain`` is never a bar."""
     if quiet:
         return Silent(tally, stream)
-    return Bar(tally, stream) if stream.isatty() else LogLines(tally, stream)
+    kind = Bar if stream.isatty() and not plain else LogLines
+    return kind(tally, stream, time.monotonic)

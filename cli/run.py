@@ -8,20 +8,23 @@ import gc
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import click
 
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.drain import Drain, Stop
+from llmbatch.jobs.errors import SinkError, SourceError
 from llmbatch.jobs.job import run_job_async, run_loop
 from llmbatch.jobs.summary import Summary, Tally
 from llmbatch.jobs.summaryfile import check_summary_path, write_summary
 
-from .exits import exit_of
+from .exits import code_for, exit_of
 from .options import JobCommand, job_options, settings_from
-from .progress import Silent, progress_for
+from .progress import progress_for
 from .summary import block, last_line
+from .terminal import say_error
 
 
 @click.command(cls=JobCommand)
@@ -40,32 +43,81 @@ def execute(config: JobConfig) -> int:
     """Run the job of this process, with its signals, progress and summary; the exit code."""
     if config.summary is not None:
         check_summary_path(config.summary)
-    tally = Tally()
-    progress = progress_for(sys.stderr, tally, quiet=config.quiet)
     _raise_file_limit()
     # Millions of short-lived values and no cycles among them: look for cycles rarely.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    try:
-        summary = run_loop(_run(config, tally, progress))
-    finally:
-        progress.close()
-    code = exit_of(summary, config.max_failed)
-    if config.summary is not None:
-        write_summary(summary, config.summary, code)
-    for line in [] if config.quiet else block(summary):
-        progress.say(f"  {line}")
-    progress.say(last_line(summary, code))
-    return code
+    return _Run(config).to_its_end()
 
 
-async def _run(config: JobConfig, tally: Tally, progress: Silent) -> Summary:
-    drain = Drain()
-    loop = asyncio.get_running_loop()
-    for number, word in ((signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")):
-        loop.add_signal_handler(number, _on_signal, number, word, drain, progress)
-    return await run_job_async(config, drain=drain, tally=tally, observers=[progress])
+class _Run:
+    """The job of this process and what is said about it."""
+
+    def __init__(self, config: JobConfig) -> None:
+        self.config = config
+        self.tally = Tally()
+        self.drain = Drain()
+        self.began = time.monotonic()
+        self.progress = progress_for(
+            sys.stderr, self.tally, quiet=config.quiet, plain=_shares_the_terminal(config)
+        )
+
+    def __repr__(self) -> str:
+        return f"<_Run {self.tally!r}, {self.drain!r}>"
+
+    def to_its_end(self) -> int:
+        try:
+            summary = run_loop(self._main())
+        except (SourceError, SinkError) as error:
+            self.progress.close()
+            if not self.tally.started.output:
+                raise  # nothing was sent: there is nothing to sum up
+            say_error(str(error))
+            which = "output" if isinstance(error, SinkError) else "input"
+            return self._conclude(self._broken_off(f"the {which} failed"), code_for(error))
+        finally:
+            self.progress.close()
+        return self._conclude(summary, exit_of(summary, self.config.max_failed))
+
+    async def _main(self) -> Summary:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number)
+        return await run_job_async(
+            self.config, drain=self.drain, tally=self.tally, observers=[self.progress]
+        )
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        """The first signal lets rows in flight finish; one while the job ends, ends it at once."""
+        word = "interrupted" if number == signal.SIGINT else "terminated"
+        if self.drain.stop is None:
+            self.drain.request(Stop("SIGINT" if number == signal.SIGINT else "SIGTERM", word))
+            return
+        self.progress.close()
+        self._conclude(self._broken_off(f"{word}, rows in flight were dropped"), 128 + number)
+        end_now(128 + number)
+
+    def _broken_off(self, why: str) -> Summary:
+        """What a job came to that can't come to its end."""
+        stopped = Stop("fatal", why)
+        return self.tally.summary(wall=time.monotonic() - self.began, stopped=stopped)
+
+    def _conclude(self, summary: Summary, code: int) -> int:
+        """Write the summary where it is wanted; its last line is the last on standard error."""
+        failure: SinkError | None = None
+        if self.config.summary is not None:
+            try:
+                write_summary(summary, self.config.summary, code)
+            except SinkError as error:
+                failure = error
+                code = code or code_for(error)
+        for line in [] if self.config.quiet else block(summary):
+            self.progress.say(f"  {line}")
+        if failure is not None:
+            say_error(str(failure))
+        self.progress.say(last_line(summary, code))
+        return code
 
 
 def _raise_file_limit() -> None:
@@ -79,13 +131,10 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _on_signal(number: signal.Signals, word: str, drain: Drain, progress: Silent) -> None:
-    """The first signal lets rows in flight finish, a second one ends the process at once."""
-    if drain.stop is not None and drain.stop.cause in ("SIGINT", "SIGTERM"):
-        progress.close()
-        progress.say(f"llmbatch: {word} again: ended at once; what was written is safe")
-        end_now(128 + number)
-    drain.request(Stop("SIGINT" if number == signal.SIGINT else "SIGTERM", word))
+def _shares_the_terminal(config: JobConfig) -> bool:
+    """Whether results go where a bar would be drawn."""
+    to_stdout = config.output == "-" or (config.output is None and config.inputs == ("-",))
+    return to_stdout and sys.stdout.isatty()
 
 
 def end_now(code: int) -> None:

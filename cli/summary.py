@@ -4,58 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from llmbatch.jobs.model import Tidied
 from llmbatch.jobs.summary import Percentiles, Summary
 
-from .progress import duration
+from .figures import duration, rate
 
 
 def block(summary: Summary) -> list[str]:
     """The figures, one line a subject; those that say nothing are left out."""
     lines = [f"rows       {counts(summary.rows) or 'none ran'}{_earlier(summary)}"]
     if summary.not_run:
-        lines.append(f"not run    {summary.not_run} (run the same command again to go on)")
+        again = "" if summary.output == "-" else " (run the same command again to go on)"
+        lines.append(f"not run    {summary.not_run:,}{again}")
     usage = summary.usage
     if usage.input_tokens or usage.output_tokens:
-        lines.append(
-            f"tokens     {usage.input_tokens:,} in ({usage.cached_tokens:,} cached),"
-            f" {usage.output_tokens:,} out"
-        )
+        cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+        lines.append(f"tokens     {usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out")
     if summary.cost_usd is not None:
         lines.append(f"cost       ${summary.cost_usd:.6f}, as the provider reports it")
-    lines.append(
-        f"speed      {summary.rows_per_s:,.1f} rows/s,"
-        f" {summary.output_tokens_per_s:,.0f} output tokens/s"
-    )
+    if summary.rows:
+        lines.append(f"speed      {_speed(summary)}")
     if summary.latency_s.p50 is not None:
         first, whole = percentiles(summary.ttft_s), percentiles(summary.latency_s)
-        lines.append(f"latency    first token {first}; whole answer {whole}")
+        lines.append(f"latency    first token {first}; answer {whole}")
     if summary.retries:
         lines.append(f"retries    {counts(summary.retries)}")
     if summary.failures:
         lines.append(f"failures   {counts(summary.failures)}")
-    lines.append(f"time       {_time(summary)}")
-    old = summary.output_lines
-    if old.dropped:
-        lines.append(f"output     {old.dropped:,} older lines were superseded")
-    if old.strangers:
-        lines.append(f"output     keeps {old.strangers:,} results of rows that the input has not")
-    if old.unreadable:
-        lines.append(f"output     keeps {old.unreadable:,} lines that are no results")
-    return lines
+    if shares := _waiting(summary):
+        lines.append(f"waiting    {shares}")
+    return lines + [f"output     {what}" for what in _older(summary.output_lines)]
 
 
 def last_line(summary: Summary, code: int) -> str:
     """How it ended, in one line; the last thing on standard error."""
-    ran = counts(summary.rows) or "nothing left to do"
+    ran = counts(summary.rows) or ("none ran" if summary.stopped else "nothing left to do")
     end = f"stopped early ({summary.stopped.message}): " if summary.stopped else ""
     where = "standard output" if summary.output == "-" else summary.output
     skipped = sum(summary.skipped.values())
-    earlier = f" ({skipped} done before)" if skipped else ""
-    left = f", {summary.not_run} not run" if summary.not_run else ""
-    return (
-        f"llmbatch: {end}{ran}{earlier}{left} in {duration(summary.wall_s)}"
-        f" -> {where} (exit {code})"
-    )
+    earlier = f" ({skipped:,} done before)" if skipped else ""
+    left = f", {summary.not_run:,} not run" if summary.not_run else ""
+    return f"llmbatch: {end}{ran}{earlier}{left} in {took(summary.wall_s)} -> {where} (exit {code})"
+
+
+def took(seconds: float) -> str:
+    """A length of time that has passed: ``30 ms``, ``1.32 s``, ``41.5 s``, ``4m05s``."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 59.95 else duration(seconds)
 
 
 def counts(numbers: Mapping[str, int]) -> str:
@@ -67,14 +63,21 @@ def counts(numbers: Mapping[str, int]) -> str:
 def percentiles(value: Percentiles) -> str:
     if value.p50 is None or value.p95 is None:
         return "unknown"
-    return f"p50 {value.p50:.3g} s, p95 {value.p95:.3g} s"
+    return f"p50 {took(value.p50)}, p95 {took(value.p95)}"
 
 
 def _earlier(summary: Summary) -> str:
     return f"; done before: {counts(summary.skipped)}" if summary.skipped else ""
 
 
-def _time(summary: Summary) -> str:
+def _speed(summary: Summary) -> str:
+    rows = f"{rate(summary.rows_per_s)} rows/s"
+    if not summary.output_tokens_per_s:
+        return rows
+    return f"{rows}, {rate(summary.output_tokens_per_s)} output tokens/s"
+
+
+def _waiting(summary: Summary) -> str:
     time = summary.time
     parts = {
         "for the provider": time.provider,
@@ -83,9 +86,23 @@ def _time(summary: Summary) -> str:
         "for the source": time.source,
     }
     whole = sum(parts.values())
-    if not whole:
-        return "nothing was waited for"
-    shares = [
-        f"{value / whole:.0%} {name}" for name, value in parts.items() if value / whole > 0.005
-    ]
-    return "waiting: " + ", ".join(shares)
+    shares = ((value / whole, name) for name, value in parts.items() if value)
+    return ", ".join(f"{share:.0%} {name}" for share, name in shares if share > 0.005)
+
+
+def _older(lines: Tidied) -> list[str]:
+    """What became of the lines that the output had before."""
+    said = []
+    if lines.dropped:
+        said.append(f"{_count(lines.dropped, 'older line was', 'older lines were')} superseded")
+    if lines.strangers:
+        kept = _count(lines.strangers, "result of a row", "results of rows")
+        said.append(f"keeps {kept} that the input no longer has")
+    if lines.unreadable:
+        kept = _count(lines.unreadable, "line that is no result", "lines that are no results")
+        said.append(f"keeps {kept}")
+    return said
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -75,15 +75,15 @@ def test_the_block_names_each_subject() -> None:
         "2 ok, 1 error, 1 truncated; done before: 1 ok, 1 refused",
         "not run    4",
         "40 in (8 cached), 20 out",
-        "2.0 rows/s, 10 output tokens/s",
-        "first token p50 0.1 s",
+        "2 rows/s, 10 output tokens/s",
+        "first token p50 100 ms",
         "retries    1 rate_limited",
         "failures   1 stalled",
         "for the provider",
         "for the limits",
         "for the source",
-        "1 older lines were superseded",
-        "keeps 3 results of rows",
+        "1 older line was superseded",
+        "keeps 3 results of rows that the input no longer has",
         "keeps 2 lines that are no results",
     ):
         assert part in text
@@ -93,7 +93,7 @@ def test_the_last_line_says_how_it_ended() -> None:
     summary = full_tally().summary(wall=2.0, stopped=Stop("SIGINT", "interrupted"))
     assert last_line(summary, 130) == (
         "llmbatch: stopped early (interrupted): 2 ok, 1 error, 1 truncated (2 done before),"
-        " 4 not run in 2s -> out.jsonl (exit 130)"
+        " 4 not run in 2 s -> out.jsonl (exit 130)"
     )
 
 

@@ -1,0 +1,102 @@
+"""How far a job has come, in the words and numbers that a person wants to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmbatch.jobs.model import GOOD
+from llmbatch.jobs.summary import Tally
+
+
+class Figures:
+    """The tally's state ``elapsed`` seconds after the start, as a person wants to read it."""
+
+    def __init__(self, tally: Tally, elapsed: float, *, stopping: bool = False) -> None:
+        self.tally = tally
+        self.elapsed = max(elapsed, 1e-6)
+        self.stopping = stopping
+        self.ran = sum(tally.rows.values())
+        self.done = self.ran + sum(tally.skipped.values())
+
+    def __repr__(self) -> str:
+        return f"<Figures {', '.join(self.parts())}>"
+
+    @property
+    def counted(self) -> str:
+        total = self.tally.started.total
+        return str(self.done) if total is None else f"{self.done}/{total}"
+
+    @property
+    def percent(self) -> int:
+        """Rounded down: 100 only when every row is done."""
+        return 100 * self.done // (self.tally.started.total or self.done or 1)
+
+    @property
+    def failed(self) -> int:
+        return sum(n for status, n in self.tally.rows.items() if status not in GOOD)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to the end: by the pace so far, and never faster than the limits allow."""
+        started = self.tally.started
+        if started.total is None:
+            return None
+        rows = started.total - self.done
+        estimates = []
+        if self.ran:
+            estimates.append(rows * self.elapsed / self.ran)
+            tokens = (self.tally.input_tokens + self.tally.output_tokens) / self.ran
+            if started.tpm:
+                estimates.append(rows * tokens / started.tpm * 60)
+        if started.rpm:
+            estimates.append(rows / started.rpm * 60)
+        return max(estimates, default=None)
+
+    def parts(self, unit: str = "") -> list[str]:
+        """What there is to say, the most wanted first."""
+        tally = self.tally
+        parts = [f"{self.counted} {unit}".rstrip()]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.stopping:
+            parts.append("stopping")
+        elif self.left:
+            parts.append(f"{duration(self.left)} left")
+        if self.ran:
+            parts.append(f"{rate(self.ran / self.elapsed)} rows/s")
+        elif not self.stopping:
+            parts.append("waiting for the first answer")
+        if tally.output_tokens:
+            parts.append(f"{rate(tally.output_tokens / self.elapsed)} tokens/s")
+        if tally.cost is not None:
+            parts.append(f"${tally.cost:.4f}")
+        return parts
+
+
+def fit(parts: Sequence[str], room: int) -> str:
+    """As many of the parts as ``room`` columns hold; always the first."""
+    text = parts[0]
+    for part in parts[1:]:
+        if len(text) + len(part) + 2 > room:
+            break
+        text += f", {part}"
+    return text
+
+
+def rate(value: float) -> str:
+    """``0.04``, ``3.12``, ``250``, ``12,000``: two or three digits that mean something."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 1 else f"{value:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """``9s``, ``4m05s``, ``3h07m``, ``2d04h``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
