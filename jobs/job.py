@@ -85,6 +85,7 @@ class _Job:
         self.weights = require(self.route.embedded, environ) if self.route.embedded else None
         self.inputs = expand(config.inputs)
         self.output = _output(config, self.inputs)
+        _check_summary(config.summary, self.inputs, self.output)
         self.parser = RowParser(
             RowDefaults(
                 model=self.route.model,
@@ -226,11 +227,21 @@ def _output(config: JobConfig, inputs: Sequence[Input]) -> str:
     return output
 
 
-def _same(output: str, path: str) -> bool:
+def _check_summary(summary: str | None, inputs: Sequence[Input], output: str) -> None:
+    """The summary replaces its file at the end, which must not be one of the job's own."""
+    if summary is None:
+        return
+    if any(_same(summary, source.path) for source in inputs):
+        raise ConfigError(f"--summary {summary}: is an input too; name another file")
+    if output != "-" and _same(summary, output):
+        raise ConfigError(f"--summary {summary}: is the output too; name another file")
+
+
+def _same(one: str, other: str) -> bool:
     try:
-        return Path(output).samefile(path)
-    except OSError:
-        return False
+        return Path(one).samefile(other)
+    except OSError:  # one of them is not there yet
+        return Path(one).absolute() == Path(other).absolute()
 
 
 __all__ = ["run_job", "run_job_async"]

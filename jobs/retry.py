@@ -64,7 +64,7 @@ def decide(
     if not isinstance(error, TransientError) or error.http_status in NEVER:
         return GiveUp("trying again would not help")
     if error.should_retry is False:
-        return GiveUp("the server says that trying again does not help")
+        return GiveUp("trying again would not help")
     asked = error.retry_after if error.retry_after is not None and error.retry_after > 0 else 0.0
     if asked > policy.max_wait:
         return GiveUp(

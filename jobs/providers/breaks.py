@@ -6,6 +6,8 @@ request's headers, and with them the key.
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 
 import aiohttp
@@ -84,5 +86,7 @@ def _reason(exc: BaseException) -> str:
     if isinstance(inner, ssl.SSLError):
         return (getattr(inner, "reason", None) or "unknown").lower().replace("_", " ")
     if isinstance(inner, OSError):
+        if inner.errno and not isinstance(inner, socket.gaierror):
+            return os.strerror(inner.errno)  # asyncio's own words repeat the address instead
         return inner.strerror or str(inner) or type(inner).__name__
     return type(exc).__name__

@@ -226,14 +226,14 @@ def _unknown(model: str, providers: Mapping[str, ProviderConfig]) -> ConfigError
     prefix, slash, rest = model.partition("/")
     if slash:
         near = difflib.get_close_matches(prefix, names, 1)
-        hint = f"did you mean {near[0]}/{rest}? " if near else ""
+        hint = f"; did you mean {near[0]}/{rest}?" if near else "."
         return ConfigError(
-            f'model "{model}": no provider is called {prefix}; {hint}Known are {listed}; '
+            f'model "{model}": no provider is called {prefix}{hint} Known are {listed}; '
             "any other OpenAI-compatible server goes by --base-url URL"
         )
     owner = next((owner for pattern, owner in _HINTS if pattern.match(model)), None)
-    hint = f"did you mean {owner}/{model}? " if owner else ""
+    hint = f"; did you mean {owner}/{model}?" if owner else "."
     return ConfigError(
-        f'model "{model}" names no provider; {hint}Write PROVIDER/NAME, with one of {listed}, '
+        f'model "{model}" names no provider{hint} Write PROVIDER/NAME, with one of {listed}, '
         "or give --base-url URL of the server that knows it"
     )

@@ -15,12 +15,14 @@ def unopened(error: OSError, path: Path) -> SinkError:
     return SinkError(f"{path}: {_why_unopened(error, path)}")
 
 
-def unwritten(error: OSError, name: str) -> SinkError:
+def unwritten(error: OSError, name: str, *, resumable: bool = True) -> SinkError:
     """Why a write failed, in a job that had begun."""
-    again = "what is written is safe, and the same command goes on from there"
+    again = " (what is written is safe, and the same command goes on from there)"
+    if not resumable:
+        again = " (an output file, -o FILE, can be resumed)"
     if error.errno in _FULL:
-        return SinkError(f"{name}: {_reason(error)}: free some space and run again ({again})")
-    return SinkError(f"{name}: can't be written: {_reason(error)} ({again})")
+        return SinkError(f"{name}: {_reason(error)}: free some space and run again{again}")
+    return SinkError(f"{name}: can't be written: {_reason(error)}{again}")
 
 
 def untidied(error: OSError, path: Path) -> SinkError:

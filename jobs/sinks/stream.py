@@ -108,7 +108,7 @@ class StreamSink:
                 f"{self._name} was closed by its reader: the rows after that have no place to go "
                 "(an output file, -o FILE, can be resumed)"
             ) from error
-        raise unwritten(error, self._name) from error
+        raise unwritten(error, self._name, resumable=False) from error
 
     def __repr__(self) -> str:
         return f"<StreamSink {self._name}>"
