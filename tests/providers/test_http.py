@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import socket
 import ssl
 from collections.abc import Callable
@@ -365,6 +366,21 @@ async def test_large_response_headers_are_taken(
 ) -> None:
     server.replies = answer(headers={"X-Policy": "p" * 20_000})
     assert (await collect(connect(), ask()))[-1].status == "ok"
+
+
+async def test_compression_that_nobody_asked_for_is_undone_or_reported(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    def squeezed(parts: list[bytes]) -> list[bytes]:
+        return [gzip.compress(b"".join(parts))]
+
+    packed = {"Content-Encoding": "gzip"}
+    server.replies = [answer(headers=packed, edit=squeezed), answer(headers=packed)]
+    provider = connect()
+    assert (await collect(provider, ask()))[-1].status == "ok"
+    caught = await failure(provider, ask())
+    assert isinstance(caught, errors.MalformedResponse)
+    assert "compression is broken" in str(caught)
 
 
 async def test_what_arrived_before_a_cut_is_handed_out(
