@@ -92,7 +92,12 @@ class Answer:
 
     @property
     def tool_calls(self) -> list[dict[str, Any]]:
-        return [self._tools[index] for index in sorted(self._tools)]
+        calls = [self._tools[index] for index in sorted(self._tools)]
+        for call in calls:
+            function = call.get("function", {})
+            if isinstance(function.get("arguments"), str):
+                function["arguments"] = whole(function["arguments"])
+        return calls
 
     @property
     def mean_gap(self) -> float | None:

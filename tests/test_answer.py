@@ -93,6 +93,13 @@ def test_surrogate_halves_from_two_chunks_become_their_character() -> None:
     assert answer.output == "a😀b"
 
 
+def test_surrogate_halves_in_tool_arguments_become_their_character() -> None:
+    answer = Answer(sent=0.0)
+    for half in ("\ud83d", "\ude00"):
+        answer.add(Delta(tool_calls=[{"index": 0, "function": {"arguments": half}}]), 1.0)
+    assert answer.tool_calls == [{"function": {"arguments": "😀"}}]
+
+
 @given(st.text(st.characters(exclude_categories=[])))
 def test_whole_changes_nothing_but_pairs(text: str) -> None:
     joined = whole(text)
