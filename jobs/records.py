@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, cast, get_args
 
 import msgspec
@@ -172,7 +172,7 @@ class _Reason(Struct, gc=False):
 
 
 class _Message(Struct, gc=False):
-    refusal: str | None = None
+    refusal: Any = None
 
 
 class _Choice(Struct, gc=False):
@@ -185,7 +185,7 @@ class _Part(Struct, gc=False):
 
 
 class _Item(Struct, gc=False):
-    content: list[_Part] | None = None
+    content: list[_Part] | str | None = None
 
 
 class _Incomplete(Struct, gc=False):
@@ -240,8 +240,10 @@ def _status_of_items(content: _Body) -> Status:
     if content.incomplete_details is not None:
         reason = content.incomplete_details.reason
         return "filtered" if reason == "content_filter" else "truncated"
-    parts: Sequence[_Part] = [p for item in content.output or () for p in item.content or ()]
-    return "refused" if any(part.type == "refusal" for part in parts) else "ok"
+    for item in content.output or ():
+        if isinstance(item.content, list) and any(part.type == "refusal" for part in item.content):
+            return "refused"
+    return "ok"
 
 
 _read_native = msgspec.json.Decoder(Stored).decode

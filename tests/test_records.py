@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sampleresults import STATUSES, results, sample
 
@@ -36,6 +36,7 @@ def test_a_result_is_one_line_of_strict_json_and_reads_back(result: Result) -> N
 
 @settings(max_examples=120, deadline=None)
 @given(results())
+@example(sample(status="refused", output=[0.5], endpoint="chat"))
 def test_a_batch_line_reads_back(result: Result) -> None:
     line = encode_batch(result)
     assert line.endswith(b"\n")

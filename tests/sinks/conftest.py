@@ -60,7 +60,7 @@ def small_disk() -> Iterator[Path]:
         try:
             yield Path(folder)
         finally:
-            subprocess.run(["umount", folder], check=True)
+            subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture

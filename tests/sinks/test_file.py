@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from sampleresults import request, sample
@@ -217,20 +217,26 @@ async def test_a_job_that_superseded_nothing_does_not_touch_the_file(tmp_path: P
     assert path.stat().st_ino == inode
 
 
-class SlowSync:
-    """A sync that takes until it is let go, and then fails if the file was closed meanwhile."""
+class Slow:
+    """A system call on a descriptor that takes until the ``with`` block has said ``go``."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> None:
         self.began = asyncio.Event()
         self.go = threading.Event()
         self._loop = asyncio.get_running_loop()
-        self._real = held._sync_data
-        monkeypatch.setattr(held, "_sync_data", self)
+        self._real = getattr(place, name)
+        monkeypatch.setattr(place, name, self)
 
     def __call__(self, fd: int) -> None:
         self._loop.call_soon_threadsafe(self.began.set)
         self.go.wait()
-        self._real(fd)
+        self._real(fd)  # fails where the file was closed meanwhile
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go.set()
 
 
 async def test_results_go_on_while_a_sync_is_under_way_and_finish_waits_for_it(
@@ -238,16 +244,15 @@ async def test_results_go_on_while_a_sync_is_under_way_and_finish_waits_for_it(
 ) -> None:
     path = tmp_path / "out.jsonl"
     path.write_bytes(encode(sample("q1", "error")))
-    slow = SlowSync(monkeypatch)
     sink = file_sink(path)
-    await sink.write(sample("q1"))
-    await slow.began.wait()
-    await sink.write(sample("q2"))
-    before = path.read_bytes()
-    finishing = asyncio.ensure_future(sink.finish())
-    for _ in range(20):
-        assert await asyncio.to_thread(path.read_bytes) == before
-    slow.go.set()
+    with Slow(monkeypatch, held, "_sync_data") as slow:
+        await sink.write(sample("q1"))
+        await slow.began.wait()
+        await sink.write(sample("q2"))
+        before = path.read_bytes()
+        finishing = asyncio.ensure_future(sink.finish())
+        for _ in range(20):
+            assert await asyncio.to_thread(path.read_bytes) == before
     assert (await finishing).dropped == 1
     await sink.aclose()
     assert path.read_bytes() == encode(sample("q1")) + encode(sample("q2"))
@@ -260,24 +265,16 @@ async def test_an_end_that_is_interrupted_still_ends_whole(
     path.write_bytes(encode(sample("q1", "error")))
     sink = file_sink(path)
     await sink.write(sample("q1"))
-    began, go = asyncio.Event(), threading.Event()
-    loop = asyncio.get_running_loop()
-    real = os.fsync
-
-    def slow(fd: int) -> None:
-        loop.call_soon_threadsafe(began.set)
-        go.wait()
-        real(fd)
-
-    monkeypatch.setattr(os, "fsync", slow)
-    finishing = asyncio.ensure_future(sink.finish())
-    await began.wait()
-    finishing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await finishing
-    closing = asyncio.ensure_future(sink.aclose())
-    await asyncio.sleep(0)
-    go.set()
+    with Slow(monkeypatch, os, "fsync") as slow:
+        finishing = asyncio.ensure_future(sink.finish())
+        await slow.began.wait()
+        finishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await finishing
+        closing = asyncio.ensure_future(sink.aclose())
+        for _ in range(20):
+            await asyncio.to_thread(path.read_bytes)
+        assert not closing.done()
     await closing
     assert path.read_bytes() == encode(sample("q1"))
 
