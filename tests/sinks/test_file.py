@@ -116,6 +116,25 @@ async def test_a_sync_that_fails_stops_the_writing(
         await sink.write(sample("q2"))
 
 
+async def test_a_sync_that_failed_in_between_is_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    failed = asyncio.Event()
+
+    def fail_once(_: int) -> None:
+        monkeypatch.undo()
+        loop.call_soon_threadsafe(failed.set)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(held, "_sync_data", fail_once)
+    sink = file_sink(tmp_path / "out.jsonl")
+    await sink.write(sample("q1"))
+    await failed.wait()
+    with pytest.raises(SinkError, match="Input/output error"):
+        await sink.aclose()
+
+
 async def test_a_line_that_does_not_fit_leaves_no_torn_line_and_ends_the_writing(
     tmp_path: Path,
 ) -> None:
