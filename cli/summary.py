@@ -25,8 +25,8 @@ def block(summary: Summary) -> list[str]:
     if summary.rows:
         lines.append(f"speed      {_speed(summary)}")
     if summary.latency_s.p50 is not None:
-        first, whole = percentiles(summary.ttft_s), percentiles(summary.latency_s)
-        lines.append(f"latency    first token {first}; answer {whole}")
+        first = f"first token {percentiles(summary.ttft_s)}; " if summary.ttft_s.p50 else ""
+        lines.append(f"latency    {first}answer {percentiles(summary.latency_s)}")
     if summary.retries:
         lines.append(f"retries    {counts(summary.retries)}")
     if summary.failures:
@@ -61,9 +61,7 @@ def counts(numbers: Mapping[str, int]) -> str:
 
 
 def percentiles(value: Percentiles) -> str:
-    if value.p50 is None or value.p95 is None:
-        return "unknown"
-    return f"p50 {took(value.p50)}, p95 {took(value.p95)}"
+    return f"p50 {took(value.p50 or 0)}, p95 {took(value.p95 or 0)}"
 
 
 def _earlier(summary: Summary) -> str:

@@ -126,13 +126,14 @@ class Tally:
         if result.cost_usd is not None:
             self.cost = (self.cost or 0.0) + result.cost_usd
         if result.metrics is not None:
-            self._timed(result.metrics)
+            self._timed(result.metrics, answered=result.status != "error")
 
-    def _timed(self, metrics: Metrics) -> None:
+    def _timed(self, metrics: Metrics, *, answered: bool) -> None:
         self.attempts += metrics.attempts
         self.limit += metrics.limiter_s
         self.busy += metrics.queue_s + metrics.latency_s
-        self.latency.add(metrics.latency_s)
+        if answered:
+            self.latency.add(metrics.latency_s)
         if metrics.ttft_s is not None:
             self.ttft.add(metrics.ttft_s)
 
