@@ -131,6 +131,7 @@ class Call:
             tool_calls=UNSET if answer is None else answer.tool_calls or UNSET,
             logprobs=UNSET if answer is None else answer.logprobs or UNSET,
             reasoning=UNSET if answer is None else answer.reasoning or UNSET,
+            endpoint=UNSET if row.endpoint == "chat" else row.endpoint,
         )
 
     def _metrics(self, row: Request, progress: Progress, answer: Answer | None) -> Metrics | None:

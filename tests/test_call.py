@@ -153,6 +153,7 @@ def test_a_finished_answer_is_a_whole_result() -> None:
         metrics=result.metrics,
         error=None,
         metadata={"tag": 1},
+        endpoint="completions",
     )
     assert (ran.events, ran.seat.sending, ran.provider.closed) == ([], True, 1)
 
