@@ -18,6 +18,9 @@ COMMAND_TIMEOUT = 10.0
 
 _MAX_BYTES = 64 * 1024
 _MASK = "***"
+_LIKE_A_KEY = re.compile(r"(?=[A-Za-z_=+-]*[0-9])(?=[0-9_=+-]*[A-Za-z])[A-Za-z0-9_=+-]{20,}")
+"""Letters and digits in one long word."""
+
 _seen: set[str] = set()
 
 Kind = Literal["env", "file", "cmd"]
@@ -165,10 +168,11 @@ def _run(source: KeySource) -> str:
 
 
 def _said(stderr: bytes, printed: str) -> str:
-    """The end of what a command complained, on one line, without anything that it printed."""
+    """The end of what a command complained, on one line, without what is or may be a secret."""
     text = stderr.decode("utf-8", "replace")
     for secret in sorted(printed.split(), key=len, reverse=True):
         text = text.replace(secret, _MASK)
+    text = _LIKE_A_KEY.sub(_MASK, text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return f": {redact(text[-200:])}" if text else ""
 

@@ -126,15 +126,16 @@ class Failures:
     def __init__(self, provider: str, secrets: Iterable[str] = ()) -> None:
         self.provider = provider
         kept = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
-        self._secrets = sorted(kept, key=len, reverse=True)
+        longest_first = sorted(kept, key=len, reverse=True)
+        # In any case of letters: a server may shout a key, and codes are read in lower case.
+        self._secrets = re.compile("|".join(map(re.escape, longest_first)) or "$^", re.IGNORECASE)
 
     def __repr__(self) -> str:
         return f"Failures({self.provider!r})"
 
     def clean(self, text: str) -> str:
         """One printable line of sane length, without the secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        text = self._secrets.sub("***", text)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
 
@@ -155,7 +156,7 @@ class Failures:
     def reported(self, value: Any) -> ProviderError:
         """The error object that came inside a stream, after HTTP 200."""
         error = said(value)
-        told = self.clean(error.message) or error.code or "no reason given"
+        told = self.clean(error.message) or self.clean(error.code) or "no reason given"
         status = int(error.code) if re.fullmatch("[45][0-9][0-9]", error.code) else None
         status = status or _CODES.get(error.code) or _CODES.get(error.kind)
         if status is None:
