@@ -86,6 +86,10 @@ def _serve(order: dict[str, Any]) -> Any:
     params.n_ctx = order["context"] * order["parallel"]
     params.cpuparams.n_threads = order["threads"]
     params.cpuparams_batch.n_threads = order["threads"]
+    # Short turns over long prompts, and a comment in the stream every 5 s: a slow machine that
+    # reads a long prompt must not look like a stalled one.
+    params.n_batch = params.n_ubatch = 256
+    params.sse_ping_interval = 5
     params.cont_batching = True
     params.use_jinja = True
     params.warmup = False
