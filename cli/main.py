@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import click
 
@@ -78,7 +78,8 @@ def main(args: Sequence[str] | None = None) -> int:
         code = _invoke(sys.argv[1:] if args is None else args)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 -- the one place that turns errors into codes
-        return _report(innermost(error))
+        code = _report(innermost(error))
+    _hush(sys.stderr)
     return code
 
 
@@ -100,10 +101,10 @@ def _invoke(args: Sequence[str]) -> int:
 def _report(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else Exit.INTERNAL
-    with suppress(BrokenPipeError):
+    with suppress(OSError):  # nobody can read it
         _explain(error)
     if isinstance(error, BrokenPipeError):
-        _hush()
+        _hush(sys.stdout)
     return code_for(error)
 
 
@@ -150,15 +151,17 @@ def _redacted(text: str) -> str:
     return redact(text)
 
 
-def _hush() -> None:
-    """Keep the interpreter from complaining about the closed pipe when it flushes at the end."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(null, stream.fileno())
-    os.close(null)
+def _hush(stream: TextIO) -> None:
+    """Keep the interpreter from failing, when it flushes at the end, where nothing can be written.
+
+    It would end with a code of its own, 120.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 if __name__ == "__main__":

@@ -176,7 +176,8 @@ def bar_for(total: int | None, stream: TextIO) -> Any:
         def format_dict(self) -> Any:
             return {**super().format_dict, "head": self.head, "tail": self.tail}
 
-    return Row(total=total, file=stream, ncols=1, bar_format="{tail}", miniters=1)
+    # Any number of rows: tqdm hides a bar on a terminal that does not say how many it has.
+    return Row(total=total, file=stream, ncols=1, nrows=24, bar_format="{tail}", miniters=1)
 
 
 def columns(stream: TextIO) -> int:
