@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import ValidationError, convert, structs
+
 from .call import Call
 from .clock import SystemClock
 from .config import JobConfig
@@ -44,8 +46,21 @@ def run_job(
     environ: Mapping[str, str] | None = None,
     observers: Sequence[Observer] = (),
 ) -> Summary:
-    """Run a job to its end; see :func:`run_job_async`. Not for use inside a running event loop."""
+    """Run a job to its end; see :func:`run_job_async`, which is for a running event loop."""
+    if _in_a_loop():
+        raise RuntimeError(
+            "run_job can't run where an event loop runs already, as in a notebook: "
+            "write `await run_job_async(config)` there"
+        )
     return run_loop(run_job_async(config, environ=environ, observers=observers))
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def run_loop(main: Coroutine[Any, Any, Summary]) -> Summary:
@@ -70,8 +85,16 @@ async def run_job_async(
     Keys come from ``environ``, by default the process's own. ``drain`` ends it in order from
     outside. Raises ConfigError before anything is sent, SourceError and SinkError.
     """
-    job = _Job(config, os.environ if environ is None else environ, drain or Drain())
+    job = _Job(_checked(config), os.environ if environ is None else environ, drain or Drain())
     return await job.run(tally or Tally(), observers)
+
+
+def _checked(config: JobConfig) -> JobConfig:
+    """The same with its types made sure of, which nobody did for one that was made by hand."""
+    try:
+        return convert(structs.asdict(config), JobConfig, from_attributes=True)
+    except ValidationError as error:
+        raise ConfigError(f"JobConfig: {error}") from None
 
 
 class _Job:

@@ -83,8 +83,8 @@ class _InvalidRows:
         if self._count:
             more = self._count - len(self._first)
             listed = [*self._first, f"... and {more} more"] if more else self._first
-            are = "row is" if self._count == 1 else "rows are"
+            verb = "is" if self._count == 1 else "are"
             raise SourceError(
-                f"{self._count} of {rows} {are} invalid, and --strict sends nothing then:\n  "
+                f"{self._count} of {rows} rows {verb} invalid, and --strict sends nothing then:\n  "
                 + "\n  ".join(listed)
             )

@@ -116,7 +116,7 @@ def test_strict_lists_the_first_invalid_rows_and_counts_all(write: Write) -> Non
         "  ... and 2 more",
     ]
     assert error_of("a.jsonl", strict=True, limit=2).splitlines() == [
-        "1 of 2 row is invalid, and --strict sends nothing then:",
+        "1 of 2 rows is invalid, and --strict sends nothing then:",
         '  a.jsonl:2: temperature must be a number, got "hot"',
     ]
     assert scanned("a.jsonl") == 8
