@@ -95,7 +95,7 @@ class _Run:
             self.drain.request(Stop("SIGINT" if number == signal.SIGINT else "SIGTERM", word))
             return
         self.progress.close()
-        self._conclude(self._broken_off(f"{word}, rows in flight were dropped"), 128 + number)
+        self._conclude(self._broken_off(f"{word}, ended at once"), 128 + number)
         end_now(128 + number)
 
     def _broken_off(self, why: str) -> Summary:

@@ -41,10 +41,11 @@ def last_line(summary: Summary, code: int) -> str:
     ran = counts(summary.rows) or ("none ran" if summary.stopped else "nothing left to do")
     end = f"stopped early ({summary.stopped.message}): " if summary.stopped else ""
     where = "standard output" if summary.output == "-" else summary.output
+    where = f" -> {where}" if where else ""  # none where the job ended before it was opened
     skipped = sum(summary.skipped.values())
     earlier = f" ({skipped:,} done before)" if skipped else ""
     left = f", {summary.not_run:,} not run" if summary.not_run else ""
-    return f"llmbatch: {end}{ran}{earlier}{left} in {took(summary.wall_s)} -> {where} (exit {code})"
+    return f"llmbatch: {end}{ran}{earlier}{left} in {took(summary.wall_s)}{where} (exit {code})"
 
 
 def took(seconds: float) -> str:

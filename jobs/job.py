@@ -131,8 +131,16 @@ class _Job:
         config, route = self.config, self.route
         began = self.clock.now()
         total = await asyncio.to_thread(
-            scan, self.inputs, self.parser, limit=config.limit, strict=config.strict
+            scan,
+            self.inputs,
+            self.parser,
+            limit=config.limit,
+            strict=config.strict,
+            stopped=lambda: self.drain.stop is not None,
         )
+        if self.drain.stop is not None:
+            tally(self._started(None))
+            return tally.summary(wall=self.clock.now() - began, stopped=self.drain.stop)
         async with AsyncExitStack() as stack:
             sink = await asyncio.to_thread(
                 open_output,
@@ -144,16 +152,7 @@ class _Job:
                 room=max(1024, 4 * route.concurrency),
             )
             stack.push_async_callback(sink.aclose)
-            observe(
-                JobStarted(
-                    total=total,
-                    output=self.output,
-                    model=f"{route.name}/{route.model}",
-                    concurrency=route.concurrency,
-                    rpm=route.rpm,
-                    tpm=route.tpm,
-                )
-            )
+            observe(self._started(total))
             engine = LocalEngine(
                 concurrency=route.concurrency,
                 drain=self.drain,
@@ -165,6 +164,17 @@ class _Job:
             await engine.run(source, self._worker(stack, observe), sink)
             done = Tidied() if self.drain.stop else await sink.finish()
         return tally.summary(wall=self.clock.now() - began, stopped=self.drain.stop, tidied=done)
+
+    def _started(self, total: int | None) -> JobStarted:
+        route = self.route
+        return JobStarted(
+            total=total,
+            output=self.output,
+            model=f"{route.name}/{route.model}",
+            concurrency=route.concurrency,
+            rpm=route.rpm,
+            tpm=route.tpm,
+        )
 
     def _worker(self, stack: AsyncExitStack, observe: Observer) -> Worker:
         if self.weights is not None:

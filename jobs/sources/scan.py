@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..errors import ConfigError, SourceError
 from ..model import Rejected
@@ -20,8 +20,11 @@ def scan(
     *,
     limit: int | None = None,
     strict: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> int | None:
     """The number of rows; None where an input can be read only once (it is left out here).
+
+    Gives up, with None, as soon as ``stopped`` says so.
 
     Raises SourceError for an id that occurs twice, for inputs without a row, for data that can't
     be read, and with ``strict`` for invalid rows; ConfigError for ``strict`` on standard input.
@@ -40,6 +43,8 @@ def scan(
         if source.rereadable and rows != limit:
             for lines in source.blocks():
                 wanted = lines if limit is None else lines[: limit - rows]
+                if stopped():
+                    return None
                 rows += len(wanted)
                 ids.add(source, wanted)
                 if strict:

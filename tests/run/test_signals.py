@@ -17,6 +17,11 @@ from desk import Desk
 from faultreplies import answer, error, held, never, rate_limited, unauthorized
 from watching import Watch, children, is_alive, until
 
+from llmbatch.cli.summary import last_line
+from llmbatch.jobs.config import JobConfig
+from llmbatch.jobs.drain import Drain, Stop
+from llmbatch.jobs.job import run_job_async
+
 SIGNALS = [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)]
 FOUR = ("in.jsonl", "--concurrency", "4")
 
@@ -83,7 +88,7 @@ async def test_a_second_signal_ends_at_once_and_still_sums_up(
         job.send(second)
         done = await job.ended()
     assert done.code == code
-    assert "rows in flight were dropped): 1 ok, 5 not run" in done.last
+    assert "ed, ended at once): 1 ok, 5 not run" in done.last
     assert done.last.endswith(f"(exit {code})")
     assert json.loads((desk.folder / "sum.json").read_text())["exit_code"] == code
     assert list(desk.results()) == ["r1"]
@@ -196,6 +201,16 @@ async def test_results_on_standard_output_are_whole_after_a_signal(desk: Desk) -
         f"r{number}" for number in range(1, 9)
     ]
     assert "run the same command again" not in done.stderr, "standard output can't be resumed"
+
+
+async def test_a_job_that_is_stopped_while_its_input_is_scanned_opens_nothing(desk: Desk) -> None:
+    source, drain = desk.prompts(3), Drain()
+    drain.request(Stop("SIGINT", "interrupted"))
+    config = JobConfig(inputs=(str(source),), base_url=desk.server.url, model="m")
+    summary = await run_job_async(config, environ={}, drain=drain)
+    assert (summary.stopped, summary.rows, summary.not_run) == (drain.stop, {}, None)
+    assert [path.name for path in desk.folder.iterdir()] == ["in.jsonl"]
+    assert last_line(summary, 130).startswith("llmbatch: stopped early (interrupted): none ran in ")
 
 
 @pytest.fixture

@@ -157,3 +157,10 @@ def test_the_scan_costs_a_few_bytes_a_row(write: Write) -> None:
             tracemalloc.stop()
 
     assert peak(60_000) - peak(20_000) < 45 * 40_000
+
+
+def test_a_scan_that_nobody_needs_any_more_reads_no_further(write: Write) -> None:
+    name = write("in.jsonl", {"id": "a"}, {"id": "a"})
+    assert scanned(name, stopped=lambda: True) is None
+    with pytest.raises(SourceError):
+        scanned(name, stopped=lambda: False)
