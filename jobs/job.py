@@ -24,8 +24,6 @@ from .keys import Key
 from .limits import open_gate
 from .model import Result, Row, Tidied
 from .ports import Observer, Seat, Worker
-from .providers.http import Http
-from .providers.openai import OpenAI
 from .providers.registry import model_for_row, resolve
 from .retry import RetryPolicy
 from .sinks.opening import open_output
@@ -38,6 +36,7 @@ from .tokens import TokenCounter
 
 if TYPE_CHECKING:
     from .embedded.server import EmbeddedServer
+    from .providers.http import Http
 
 
 def run_job(
@@ -185,6 +184,8 @@ class _Job:
         return self.call(http, observe)
 
     def http(self, base_url: str, key: Key | None, headers: Mapping[str, str]) -> Http:
+        from .providers.http import Http  # here: a job that is refused ends before aiohttp is there
+
         return Http(
             base_url,
             name=self.route.name,
@@ -195,6 +196,8 @@ class _Job:
         )
 
     def call(self, http: Http, observe: Observer) -> Call:
+        from .providers.openai import OpenAI
+
         config, route = self.config, self.route
         return Call(
             OpenAI(http, name=route.name, stream=config.stream),

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
-import gzip
 import json
 import os
 import resource
 import socket
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -135,9 +135,8 @@ async def test_a_line_of_50_mb_is_one_row_like_any_other(desk: Desk) -> None:
     assert len(done.stderr) < 2000
 
 
-@pytest.mark.parametrize("data", [b"", b"\n \n\r\n", b"\xef\xbb\xbf"])
-async def test_an_input_without_a_row_is_refused(desk: Desk, data: bytes) -> None:
-    (desk.folder / "in.jsonl").write_bytes(data)
+async def test_an_empty_input_is_refused(desk: Desk) -> None:
+    (desk.folder / "in.jsonl").touch()
     refused(await desk.run("in.jsonl"), 3, "in.jsonl: there is no row in it")
     assert not (desk.folder / "in.results.jsonl").exists()
 
@@ -149,8 +148,6 @@ async def test_empty_standard_input_is_refused(desk: Desk) -> None:
 async def test_an_id_twice_names_both_lines_and_nothing_is_sent(desk: Desk) -> None:
     desk.write({"id": "a", "prompt": "x"}, {"prompt": "y"}, r'{"id": "\u0061", "prompt": "z"}')
     refused(await desk.run("in.jsonl"), 3, 'in.jsonl:3: the id "a"', "used at in.jsonl:1")
-    desk.write({"prompt": "x"}, {"id": 1, "prompt": "y"})
-    refused(await desk.run("in.jsonl"), 3, 'in.jsonl:2: the id "1"', "takes its line number")
     desk.write({"id": "a", "prompt": "x"})
     desk.write({"id": "a", "prompt": "x"}, name="other.jsonl")
     done = await desk.run("in.jsonl", "other.jsonl", "-o", "out.jsonl")
@@ -231,7 +228,6 @@ Prepare = Callable[[Path], None]
         (read_only_folder, ["in.jsonl", "-o", "sub"], 6, ["sub: is a folder"]),
         (read_only_folder, ["in.jsonl", "-o", "sub/out.jsonl"], 6, ["sub/out.jsonl", "permission"]),
         (read_only_file, ["in.jsonl", "-o", "out.jsonl"], 6, ["out.jsonl", "no permission"]),
-        (nothing, ["in.jsonl", "-o", "in.jsonl/out"], 6, ["a part of the path is a file"]),
         (foreign_output, ["in.jsonl", "-o", "out.jsonl"], 6, ["no line of it is a result"]),
         (nothing, ["in.jsonl", "-o", "in.jsonl"], 2, ["in.jsonl is an input too"]),
         (nothing, ["*.jsonl", "-o", "./in.jsonl"], 2, ["in.jsonl is an input too"]),
@@ -247,16 +243,8 @@ Prepare = Callable[[Path], None]
             2,
             ["is the output too"],
         ),
-        (read_only_folder, ["in.jsonl", "--summary", "sub"], 2, ["--summary sub: is a folder"]),
-        (read_only_folder, ["in.jsonl", "--summary", "sub/s.json"], 2, ["--summary", "permission"]),
         (nothing, ["in.jsonl", "--summary", "no/s.json"], 2, ["--summary", "does not exist"]),
-        (nothing, ["in.jsonl", "--template", "no field"], 2, ["names no field"]),
-        (nothing, ["in.jsonl", "--template", "@no.txt"], 2, ["--template", "no.txt"]),
         (nothing, ["in.jsonl", "--temperature", "hot"], 2, ["--temperature: must be a number"]),
-        (nothing, ["in.jsonl", "--param", "n=3"], 2, ["--param n", "one row is one answer"]),
-        (nothing, ["in.jsonl", "--rpm", "-4"], 2, ["--rpm: must be above 0"]),
-        (nothing, ["in.jsonl", "--timeout", "soon"], 2, ["--timeout: must be a time"]),
-        (nothing, ["in.jsonl", "--max-failed", "few"], 2, ["--max-failed"]),
         (nothing, ["in.jsonl", "--nonsense"], 2, ["No such option", "--nonsense"]),
     ],
 )
@@ -286,14 +274,9 @@ async def test_a_glob_leaves_the_results_of_earlier_runs_out(desk: Desk) -> None
     ("url", "words"),
     [
         ("nonsense", ["is not a URL"]),
-        ("two words", ["is not a URL", "space"]),
         ("localhost:8000/v1", ["is not a URL", "must begin with http://"]),
-        ("ftp://host/v1", ["is not a URL", "must begin with http://"]),
-        ("http://", ["is not a URL", "no host"]),
-        ("http://host:99999/v1", ["is not a URL", "port"]),
         ("http://me:hunter2@host/v1", ["user or password"]),
         ("http://host/v1?key=hunter2", ["remove what follows the path"]),
-        ("http://host/v1/chat/completions", ["leave /chat/completions out"]),
     ],
 )
 async def test_a_base_url_that_is_none_is_refused(desk: Desk, url: str, words: list[str]) -> None:
@@ -434,22 +417,26 @@ async def test_a_full_device_stops_the_job_and_promises_nothing(desk: Desk) -> N
     assert done.code == 6
     assert "/dev/full: the disk is full" in done.stderr
     assert "goes on from there" not in done.stderr
-    with open("/dev/full", "wb") as device:
-        done = await desk.run("in.jsonl", "-o", "-", stdout=device)
-    assert done.code == 6
-    assert "standard output: the disk is full" in done.stderr
-    unbroken(done)
 
 
 async def test_an_input_that_breaks_in_the_middle_keeps_what_was_answered(desk: Desk) -> None:
     rows = b"".join(b'{"id": "r%d", "prompt": "say %d"}\n' % (n, n) for n in range(3))
-    done = await desk.run("-", "-o", "out.jsonl", "--summary", "s.json", stdin=rows)
-    assert done.code == 0
-    whole = gzip.compress(os.urandom(100_000).hex().encode() + b"\n" + rows)
-    (desk.folder / "cut.jsonl.gz").write_bytes(whole[:-2000])
-    done = await desk.run("cut.jsonl.gz")
-    refused(done, 3, "cut.jsonl.gz:", "ends too early")
-    assert len(desk.server.calls) == 3
+    packer = zlib.compressobj(wbits=31)  # gzip, whose end never comes
+    data = packer.compress(rows) + packer.flush(zlib.Z_SYNC_FLUSH)
+    pipe = desk.folder / "in.jsonl.gz"
+    os.mkfifo(pipe)  # which nobody can look through before anything is sent
+    async with desk.running(pipe.name, "-o", "out.jsonl", "--summary", "sum.json") as job:
+        await asyncio.to_thread(pipe.write_bytes, data)
+        done = await job.ended()
+    unbroken(done)
+    assert done.code == 3
+    assert "in.jsonl.gz:4: the .gz data ends too early: the file was cut short" in done.stderr
+    assert {line["status"] for line in desk.results("out.jsonl").values()} == {"ok"}
+    assert len(desk.results("out.jsonl")) == 3
+    assert done.last.startswith("llmbatch: stopped early"), done
+    assert "3 ok" in done.last
+    summary = json.loads((desk.folder / "sum.json").read_text())
+    assert (summary["exit_code"], summary["rows"]) == (3, {"ok": 3})
 
 
 @pytest.mark.parametrize(
@@ -459,10 +446,6 @@ async def test_an_input_that_breaks_in_the_middle_keeps_what_was_answered(desk: 
         ("model: m\nrpms: 5\n", ["llmbatch.yaml:2: rpms: unknown key; did you mean rpm?"]),
         ("rpm: 4\nmodel: m\nrpm: 5\n", ["llmbatch.yaml:3: rpm: set twice, first in line 1"]),
         ("providers:\n  a:\n    base_url: 5\n", ["llmbatch.yaml:3: providers.a.base_url: must be"]),
-        ("profiles:\n  p:\n    retries: x\n", ["llmbatch.yaml:3:", "retries"]),
-        ("model: [m\n", ["llmbatch.yaml:2", "not valid YAML"]),
-        ("- model\n", ["llmbatch.yaml:1: must hold settings"]),
-        ("model: !!python/name:os.system\n", ["llmbatch.yaml:1", "remove the tag"]),
     ],
 )
 async def test_a_mistake_in_the_yaml_names_its_line(
@@ -480,10 +463,6 @@ async def test_a_mistake_in_the_environment_names_its_variable(desk: Desk) -> No
     refused(done, 2, "LLMBATCH_RPM: must be a number")
     done = await desk.run("in.jsonl", env={"LLMBATCH_RPMS": "5"})
     refused(done, 2, "LLMBATCH_RPMS: unknown variable; did you mean LLMBATCH_RPM?")
-    done = await desk.run("in.jsonl", "--config", "no.yaml")
-    refused(done, 2, "--config: there is no file no.yaml")
-    done = await desk.run("in.jsonl", "--profile", "p")
-    refused(done, 2, "--profile: there is no llmbatch.yaml in this folder to hold the profile p")
     assert not desk.server.calls
 
 
@@ -495,5 +474,3 @@ async def test_a_model_that_nobody_knows_is_refused_with_the_way_out(desk: Desk)
     refused(done, 2, "needs a key", "export OPENAI_API_KEY=...")
     done = await desk.run("in.jsonl", route=False)
     refused(done, 2, "llmbatch models pull smollm2")
-    done = await desk.run("in.jsonl", "--base-url", desk.server.url, route=False)
-    refused(done, 2, "--model NAME")

@@ -199,7 +199,7 @@ async def test_what_every_row_would_meet_stops_the_job_at_once(
     summary = json.loads((desk.folder / "sum.json").read_text())
     assert summary["stopped"]["cause"] == "fatal"
     assert summary["not_run"] == 200 - len(lines)
-    if kind == "auth_failed":
+    if "***" in words:
         desk.server.replies = answer()
         assert (await desk.run("in.jsonl")).code == 0
         assert all(line["status"] == "ok" for line in desk.results().values())

