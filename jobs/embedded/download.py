@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 from zipfile import BadZipFile, ZipFile
@@ -77,8 +78,9 @@ def _is_whole(path: Path, weights: Weights) -> bool:
 def _sweep(folder: Path) -> None:
     """Remove what pulls that were killed left behind; a day is longer than any pull."""
     for scratch in folder.glob(f"{_SCRATCH}*"):
-        if time.time() - scratch.stat().st_mtime > _STALE:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):  # another pull has just ended, and removed its own
+            if time.time() - scratch.stat().st_mtime > _STALE:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _check_room(folder: Path, weights: Weights) -> None:

