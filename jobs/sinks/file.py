@@ -105,12 +105,21 @@ class FileSink:
             if self._tidying is not None:  # cancelled: its thread has the file still
                 await asyncio.wait([self._tidying])
                 self._tidying.exception()
-            if self._unsynced:
-                await asyncio.get_running_loop().run_in_executor(None, self._file.sync)
+            await asyncio.get_running_loop().run_in_executor(None, self._let_go)
             if self._problem is not None:
                 raise self._problem
         finally:
             self._file.close()
+
+    def _let_go(self) -> None:
+        try:
+            if self._unsynced:
+                self._file.sync()
+            else:
+                self._file.check()
+        finally:
+            if self._file.astray:
+                self._file.rescue()
 
     async def _rest(self) -> None:
         """Until no thread has the file, and no timer will give it to one."""

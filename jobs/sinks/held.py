@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import SinkError
 from .lock import FLAGS, lock, open_locked
-from .problems import unopened, untidied, unwritten
+from .problems import meddled, rescued, unopened, untidied, unwritten
 
 BLOCK = 1 << 20
 """Bytes copied at a time."""
@@ -23,7 +23,7 @@ _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 class HeldFile:
     """An output file, locked. After a write failed, all further ones are refused."""
 
-    __slots__ = ("_broken", "_named", "fd", "path", "size")
+    __slots__ = ("_broken", "_named", "astray", "fd", "path", "size")
 
     def __init__(self, path: Path) -> None:
         """Raises OutputLocked and SinkError. ``path`` may be a link: what it points to is held."""
@@ -35,6 +35,7 @@ class HeldFile:
         self.size = os.fstat(self.fd).st_size
         self._named = False  # whether the folder's entry is known to be on disk
         self._broken: str | None = None
+        self.astray = False  # whether another program took the name away from what is written
 
     def append(self, line: bytes) -> None:
         """Hand one whole line to the operating system, or none of it."""
@@ -51,7 +52,8 @@ class HeldFile:
         self.size += done
 
     def sync(self) -> None:
-        """Wait until what was appended is on the disk."""
+        """Wait until what was appended is on the disk, and is what the file's name leads to."""
+        self.check()
         try:
             _sync_data(self.fd)
         except OSError as error:
@@ -66,6 +68,42 @@ class HeldFile:
         At any moment there is one whole file, the old or the new. Raises SinkError, and the old
         file stays as it was.
         """
+        self.check()
+        self._put(spans, self.path)
+
+    def rescue(self) -> None:
+        """Give what is written a name again; raises a SinkError that says which."""
+        place = self.path
+        while place.exists():
+            place = place.with_name(f"{place.name}.rescued")
+        try:
+            self._put([(0, os.fstat(self.fd).st_size)], place)
+        except SinkError as error:
+            raise SinkError(f"{self._broken}, and its results are lost") from error
+        raise SinkError(f"{self._broken}: {rescued(self.path, place)}")
+
+    def check(self) -> None:
+        """Raise SinkError where another program took the file, and with it the results, away."""
+        size = self.size  # before the look: it only grows
+        try:
+            there = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._meddled("deleted it", astray=True) from None
+        except OSError:  # nothing is known then
+            return
+        mine = os.fstat(self.fd)
+        if not os.path.samestat(mine, there):
+            raise self._meddled("put another file in its place", astray=True)
+        if mine.st_size < size:
+            raise self._meddled("cut it short", astray=False)
+
+    def _meddled(self, what: str, *, astray: bool) -> SinkError:
+        self.astray = astray
+        problem = meddled(self.path, what)
+        self._broken = str(problem)
+        return problem
+
+    def _put(self, spans: Iterable[Span], place: Path) -> None:
         draft = self.path.with_name(f".{self.path.name}.llmbatch-tmp")
         try:
             draft.unlink(missing_ok=True)  # of a run that was killed: only the holder makes one
@@ -74,8 +112,8 @@ class HeldFile:
                 size = self._copy(spans, fd)
                 self._dress(fd)
                 os.fsync(fd)
-                lock(fd, self.path)
-                draft.replace(self.path)
+                lock(fd, place)
+                draft.replace(place)
             except BaseException:
                 os.close(fd)
                 draft.unlink(missing_ok=True)
@@ -84,7 +122,7 @@ class HeldFile:
             raise untidied(error, self.path) from error
         os.close(self.fd)
         self.fd, self.size = fd, size
-        sync_folder(self.path.parent)
+        sync_folder(place.parent)
 
     def close(self) -> None:
         """Let go of the file and its lock. Safe to call twice."""

@@ -34,6 +34,18 @@ def untidied(error: OSError, path: Path) -> SinkError:
     )
 
 
+def meddled(path: Path, what: str) -> SinkError:
+    """Another program did something to the file that no results survive."""
+    return SinkError(f"{path}: another program {what} while this run wrote it")
+
+
+def rescued(path: Path, place: Path) -> str:
+    """What became of the results of a file that was taken away."""
+    if place == path:
+        return "it is put back, and the same command goes on from there"
+    return f"the results that this run wrote are in {place}; see which of the two you want to keep"
+
+
 def _why_unopened(error: OSError, path: Path) -> str:
     code = error.errno
     if code == errno.EISDIR:
