@@ -16,7 +16,7 @@ import click
 from llmbatch.jobs.errors import LlmbatchError
 
 from .exits import Exit, code_for, innermost
-from .terminal import printable_lines, say_error, say_hint
+from .terminal import fill_closed_streams, printable_lines, say_error, say_hint
 
 
 class Entry(NamedTuple):
@@ -72,11 +72,11 @@ def llmbatch() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error has been reported."""
-    if sys.stderr is None:  # closed by who started us: the next file must not take its place
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
+    fill_closed_streams()
     try:
         code = _invoke(sys.argv[1:] if args is None else args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 -- the one place that turns errors into codes
         code = _report(innermost(error))
     _hush(sys.stderr)

@@ -134,7 +134,7 @@ def _raise_file_limit() -> None:
 def _shares_the_terminal(config: JobConfig) -> bool:
     """Whether results go where a bar would be drawn."""
     to_stdout = config.output == "-" or (config.output is None and config.inputs == ("-",))
-    return to_stdout and sys.stdout.isatty()
+    return to_stdout and sys.stdout is not None and sys.stdout.isatty()
 
 
 def end_now(code: int) -> None:

@@ -38,6 +38,23 @@ def printable_lines(text: str) -> str:
     return "\n  ".join(printable(line) for line in text.split("\n"))
 
 
+def fill_closed_streams() -> None:
+    """Keep the numbers of standard streams that were closed by whoever started the process.
+
+    Else the next file or socket takes them, messages land among results, and libuv aborts. As
+    gnulib's stdopen does it, input and output are opened the wrong way round: to use them is an
+    error, not a silent loss. Messages go nowhere.
+    """
+    for fd, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, flags)  # takes the lowest number that is free, which is fd
+            os.set_inheritable(fd, True)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 -- as long as the process lives
+
+
 def wants_colour(stream: TextIO) -> bool:
     """Colour is for terminals, unless ``NO_COLOR`` is set or ``TERM`` is ``dumb``."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -61,6 +78,8 @@ def say_hint(message: str) -> None:
 
 def put(text: str) -> None:
     """Write to standard output; raises :class:`SinkError` when it can't be written."""
+    if sys.stdout is None:
+        raise SinkError("standard output is closed: there is nowhere to write to")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

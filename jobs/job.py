@@ -96,6 +96,11 @@ def _checked(config: JobConfig) -> JobConfig:
         raise ConfigError(f"JobConfig: {error}") from None
 
 
+def _import_senders() -> None:
+    """Import aiohttp, the most of the start: after a job may be refused, and off its clock."""
+    from .providers import http, openai  # noqa: F401 - Python keeps them for _Job.http and call
+
+
 class _Job:
     """One run: what was found out before it, and what is open while it lasts."""
 
@@ -127,6 +132,7 @@ class _Job:
             for observer in observers:
                 observer(event)
 
+        _import_senders()
         config, route = self.config, self.route
         began = self.clock.now()
         total = await asyncio.to_thread(
@@ -159,7 +165,7 @@ class _Job:
                 clock=self.clock,
                 observer=observe,
             )
-            source = FileSource(self.inputs, self.parser, self.clock, config.limit)
+            source = FileSource(self.inputs, self.parser, self.clock, config.limit, total)
             await engine.run(source, self._worker(stack, observe), sink)
             done = Tidied() if self.drain.stop else await sink.finish()
         return tally.summary(wall=self.clock.now() - began, stopped=self.drain.stop, tidied=done)
@@ -184,7 +190,7 @@ class _Job:
         return self.call(http, observe)
 
     def http(self, base_url: str, key: Key | None, headers: Mapping[str, str]) -> Http:
-        from .providers.http import Http  # here: a job that is refused ends before aiohttp is there
+        from .providers.http import Http
 
         return Http(
             base_url,

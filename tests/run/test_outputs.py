@@ -150,6 +150,16 @@ async def test_a_reader_that_has_enough_ends_the_job_in_order(desk: Desk) -> Non
     assert len(desk.server.calls) < 2000
 
 
+async def test_streams_that_are_closed_do_no_harm(desk: Desk) -> None:
+    desk.prompts(3)
+    done = await desk.run("in.jsonl", preexec_fn=lambda: os.closerange(0, 3))
+    assert done.code == 0
+    assert len(desk.results()) == 3, "and no message among them"
+    done = await desk.run("in.jsonl", "-o", "-", preexec_fn=lambda: os.close(1))
+    assert done.code == 6
+    assert "standard output: can't be written" in done.stderr
+
+
 async def test_quiet_says_the_last_line_alone_and_the_summary_file_says_it_all(desk: Desk) -> None:
     desk.prompts(3)
     desk.server.replies = [error(500, headers={"retry-after-ms": "1"})]
