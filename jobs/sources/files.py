@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 
+from ..errors import SourceError
 from ..model import Row
 from ..ports import Clock
 from .ids import StreamIds
@@ -19,17 +20,26 @@ class FileSource:
 
     Files that can be read twice have been scanned for duplicate ids before. As soon as one input
     can't, ids are watched here, and a second row with an id becomes a Rejected row.
+
+    ``scanned`` is the number of rows that the scan found. Rows that were appended since are left
+    for the next run, which looks at their ids; a file that has become shorter is an error.
     """
 
-    __slots__ = ("_clock", "_inputs", "_limit", "_parser")
+    __slots__ = ("_clock", "_inputs", "_limit", "_parser", "_scanned")
 
     def __init__(
-        self, inputs: Sequence[Input], parser: RowParser, clock: Clock, limit: int | None = None
+        self,
+        inputs: Sequence[Input],
+        parser: RowParser,
+        clock: Clock,
+        limit: int | None = None,
+        scanned: int | None = None,
     ) -> None:
         self._inputs = tuple(inputs)
         self._parser = parser
         self._clock = clock
-        self._limit = limit
+        self._limit = limit if scanned is None else scanned
+        self._scanned = scanned
 
     def __repr__(self) -> str:
         return f"FileSource({[source.path for source in self._inputs]}, limit={self._limit})"
@@ -59,6 +69,12 @@ class FileSource:
             pump.close()
         if empty:
             raise no_rows(self._inputs)
+        if self._scanned and left:
+            raise SourceError(
+                f"it changed while it was read: there were {self._scanned:,} rows, and then "
+                f"{self._scanned - left:,}: run the same command again to go on",
+                path=self._inputs[0].path if len(self._inputs) == 1 else "the input",
+            )
 
     def _batches(self) -> Generator[tuple[int, Lines], None, None]:
         for index, source in enumerate(self._inputs):

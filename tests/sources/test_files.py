@@ -33,10 +33,10 @@ class Ticks(SystemClock):
         return self.time
 
 
-def source(*patterns: str, limit: int | None = None) -> FileSource:
+def source(*patterns: str, limit: int | None = None, scanned: int | None = None) -> FileSource:
     inputs = expand(patterns)
     parser = RowParser(RowDefaults(model="m"), several=len(inputs) > 1)
-    return FileSource(inputs, parser, Ticks(), limit)
+    return FileSource(inputs, parser, Ticks(), limit, scanned)
 
 
 async def rows_of(*patterns: str, limit: int | None = None) -> list[Row]:
@@ -230,3 +230,17 @@ def test_a_process_ends_although_its_standard_input_stays_open() -> None:
 def test_it_says_what_it_is(write: Write) -> None:
     write("a.txt", "x")
     assert repr(source("a.txt", "-", limit=4)) == "FileSource(['a.txt', '-'], limit=4)"
+
+
+async def test_rows_that_came_after_the_scan_are_left_for_the_next_run(write: Write) -> None:
+    write("a.jsonl", '"1"', '"2"', '"3"')
+    async with aclosing(source("a.jsonl", scanned=2).requests()) as rows:
+        assert ids([row async for row in rows]) == ["1", "2"]
+
+
+async def test_a_file_that_is_shorter_than_it_was_is_an_error_after_its_rows(write: Write) -> None:
+    write("a.jsonl", '"1"', '"2"')
+    async with aclosing(source("a.jsonl", scanned=3).requests()) as rows:
+        assert ids([await anext(rows), await anext(rows)]) == ["1", "2"]
+        with pytest.raises(SourceError, match=r"a\.jsonl: it changed .* 3 rows, and then 2"):
+            await anext(rows)
