@@ -26,6 +26,9 @@ from .progress import progress_for
 from .summary import block, last_line
 from .terminal import say_error
 
+UNSTARTED = 0.5
+"""Seconds that a job which has not begun gets to end: it may be opening a pipe without a reader."""
+
 
 @click.command(cls=JobCommand)
 @job_options
@@ -75,7 +78,9 @@ class _Run:
                 raise  # nothing was sent: there is nothing to sum up
             say_error(str(error))
             which = "output" if isinstance(error, SinkError) else "input"
-            return self._conclude(self._broken_off(f"the {which} failed"), code_for(error))
+            return self._conclude(
+                self._broken_off(Stop("fatal", f"the {which} failed")), code_for(error)
+            )
         finally:
             self.progress.close()
         return self._conclude(summary, exit_of(summary, self.config.max_failed))
@@ -90,17 +95,27 @@ class _Run:
 
     def _on_signal(self, number: signal.Signals) -> None:
         """The first signal lets rows in flight finish; one while the job ends, ends it at once."""
-        word = "interrupted" if number == signal.SIGINT else "terminated"
-        if self.drain.stop is None:
-            self.drain.request(Stop("SIGINT" if number == signal.SIGINT else "SIGTERM", word))
+        interrupt = number == signal.SIGINT
+        word = "interrupted" if interrupt else "terminated"
+        if self.drain.stop is not None:
+            self._end_at_once(Stop("SIGINT" if interrupt else "SIGTERM", f"{word}, ended at once"))
             return
-        self.progress.close()
-        self._conclude(self._broken_off(f"{word}, ended at once"), 128 + number)
-        end_now(128 + number)
+        stop = Stop("SIGINT" if interrupt else "SIGTERM", word)
+        self.drain.request(stop)
+        if not self.tally.started.output:  # nothing is in flight, but a thread may be at a file
+            asyncio.get_running_loop().call_later(UNSTARTED, self._end_unstarted, stop)
 
-    def _broken_off(self, why: str) -> Summary:
+    def _end_unstarted(self, stop: Stop) -> None:
+        if not self.tally.started.output:
+            self._end_at_once(stop)
+
+    def _end_at_once(self, stop: Stop) -> None:
+        self.progress.close()
+        summary = self._broken_off(stop)
+        end_now(self._conclude(summary, exit_of(summary, self.config.max_failed)))
+
+    def _broken_off(self, stopped: Stop) -> Summary:
         """What a job came to that can't come to its end."""
-        stopped = Stop("fatal", why)
         return self.tally.summary(wall=time.monotonic() - self.began, stopped=stopped)
 
     def _conclude(self, summary: Summary, code: int) -> int:

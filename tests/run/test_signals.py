@@ -90,7 +90,9 @@ async def test_a_second_signal_ends_at_once_and_still_sums_up(
     assert done.code == code
     assert "ed, ended at once): 1 ok, 5 not run" in done.last
     assert done.last.endswith(f"(exit {code})")
-    assert json.loads((desk.folder / "sum.json").read_text())["exit_code"] == code
+    summary = json.loads((desk.folder / "sum.json").read_text())
+    assert summary["exit_code"] == code
+    assert summary["stopped"]["cause"] == signal.Signals(second).name
     assert list(desk.results()) == ["r1"]
 
 
@@ -211,6 +213,24 @@ async def test_a_job_that_is_stopped_while_its_input_is_scanned_opens_nothing(de
     assert (summary.stopped, summary.rows, summary.not_run) == (drain.stop, {}, None)
     assert [path.name for path in desk.folder.iterdir()] == ["in.jsonl"]
     assert last_line(summary, 130).startswith("llmbatch: stopped early (interrupted): none ran in ")
+
+
+@pytest.mark.parametrize(("number", "word", "code"), SIGNALS)
+async def test_one_signal_is_enough_while_the_output_is_a_pipe_that_nobody_reads(
+    desk: Desk, number: int, word: str, code: int
+) -> None:
+    desk.prompts(3)
+    os.mkfifo(desk.folder / "pipe")
+    async with desk.running("in.jsonl", "-o", "pipe", "--summary", "sum.json") as job:
+        tasks = Path(f"/proc/{job.pid}/task")
+        await until(lambda: len(list(tasks.iterdir())) > 1, "it has a thread to open files")
+        job.send(number)
+        done = await job.ended()
+    assert done.code == code
+    assert done.last.startswith(f"llmbatch: stopped early ({word}): none ran in ")
+    summary = json.loads((desk.folder / "sum.json").read_text())
+    assert (summary["exit_code"], summary["stopped"]["message"]) == (code, word)
+    assert not desk.server.calls
 
 
 @pytest.fixture
