@@ -8,6 +8,7 @@ help:
 	@echo 'make demo    install, fetch the embedded model, answer samples/prompts.jsonl with it'
 	@echo 'make test    install what the tests need, then run them'
 	@echo 'make check   ruff, mypy --strict, and make test'
+	@echo 'make lint    ruff alone; make types: mypy alone; make clean: remove .venv and caches'
 	@echo 'make bench   measure against a bare aiohttp loop; writes bench/RESULTS.md'
 
 # A stamp a set of packages: a second make starts at once, a changed pyproject.toml installs again.
@@ -15,8 +16,9 @@ help:
 	$(PYTHON) -m venv .venv
 	$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
+# setuptools warns about every editable install, in words that look like a mistake of ours.
 .venv/run: .venv/python pyproject.toml
-	$(PIP) --editable '.[local]'
+	PYTHONWARNINGS=ignore $(PIP) --editable '.[local]'
 	@touch $@
 .venv/test: .venv/run
 	$(PIP) --group test
@@ -28,6 +30,7 @@ help:
 demo: .venv/run
 	$(BIN)/llmbatch models pull smollm2
 	$(BIN)/llmbatch run samples/prompts.jsonl -o results.jsonl
+	@echo 'The answers are in results.jsonl, a line each. The first one:' && head -n 1 results.jsonl
 
 test: .venv/test
 	$(BIN)/llmbatch models pull smollm2 || echo 'the weights could not be fetched: the tests that need them are skipped'
