@@ -93,8 +93,7 @@ class LocalEngine:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                for _ in range(self._concurrency):
-                    self._spawn()
+                self._spawn()
                 self._drain.listen(drain)
         except BaseExceptionGroup as errors:
             raise first(errors) from None
@@ -112,13 +111,21 @@ class LocalEngine:
         if self._drain.stop is not None:
             raise Drained
         self._parked += 1
-        room = self._concurrency - (len(self._seats) - self._parked)
-        if room > 0 and len(self._seats) < self._most and not self._exhausted:
-            self._spawn()
+        self._grow()
 
     def unpark(self) -> None:
         """The row is back."""
         self._parked -= 1
+
+    def _grow(self) -> None:
+        """Open one pump more where there is room; so there are never many more than rows."""
+        open_seats = len(self._seats)
+        if (
+            open_seats - self._parked < self._concurrency
+            and open_seats < self._most
+            and not self._exhausted
+        ):
+            self._spawn()
 
     def _spawn(self) -> None:
         seat = Seat(self)
@@ -132,6 +139,7 @@ class LocalEngine:
                 row = await self._next()
                 if row is None:
                     return
+                self._grow()
                 result = await self._worker(row, seat)
                 await self._sink.write(result)
                 self._observe(RowFinished(result))

@@ -109,6 +109,23 @@ async def test_rows_are_read_when_there_is_room_and_not_before() -> None:
     assert len(bench.sink.ids) == 1000
 
 
+async def test_a_concurrency_beyond_the_rows_opens_no_more_pumps_than_they_need() -> None:
+    bench, rows, gate = Bench(concurrency=1_000_000), Rows(3), asyncio.Event()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        await gate.wait()
+        return result(row)
+
+    before = len(asyncio.all_tasks())
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    assert rows.read == 3
+    assert len(asyncio.all_tasks()) - before <= 3 + 2
+    gate.set()
+    await run
+    assert len(bench.sink.ids) == 3
+
+
 async def test_a_row_that_backs_off_lets_another_in_within_bounds() -> None:
     bench, rows, gate = Bench(concurrency=2), Rows(1000), asyncio.Event()
 
