@@ -64,7 +64,7 @@ class Figures:
             parts.append(f"{duration(self.left)} left")
         if self.ran:
             parts.append(f"{rate(self.ran / self.elapsed)} rows/s")
-        elif not self.stopping:
+        elif not self.stopping and self.done != tally.started.total:
             parts.append("waiting for the first answer")
         if tally.output_tokens:
             parts.append(f"{rate(tally.output_tokens / self.elapsed)} tokens/s")

@@ -30,8 +30,10 @@ def block(summary: Summary) -> list[str]:
     if summary.retries:
         lines.append(f"retries    {counts(summary.retries)}")
     if summary.failures:
-        lines.append(f"failures   {counts(summary.failures)}")
-    if shares := _waiting(summary):
+        lines.append(f"failures   {counts(summary.failures)} (each row's error says why)")
+    if summary.first_invalid is not None:
+        lines.append(f"invalid    {summary.first_invalid}")
+    if summary.rows and (shares := _waiting(summary)):
         lines.append(f"waiting    {shares}")
     return lines + [f"output     {what}" for what in _older(summary.output_lines)]
 

@@ -37,7 +37,9 @@ class Summary(Struct, frozen=True, kw_only=True):
     ``rows`` counts this run's rows by status; ``skipped`` the ones that an earlier run had done,
     by status as well. ``not_run`` is how many of the input's rows have no result yet, None where
     the input's length is not known. ``cost_usd`` is None when no provider told it.
-    ``output_lines`` says what became of the lines that the output had before.
+    ``output_lines`` says what became of the lines that the output had before. ``first_invalid`` is
+    why the first invalid row was none; what a provider said of a row stands in the output alone,
+    as it may repeat the prompt.
     """
 
     output: str
@@ -57,6 +59,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     retries: Mapping[str, int]
     failures: Mapping[str, int]
     time: TimeSpent
+    first_invalid: str | None = None
     output_lines: Tidied = NOTHING
     stopped: Stop | None = None
 
@@ -82,6 +85,7 @@ class Tally:
         self.skipped: Counter[str] = Counter()
         self.retries: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.first_invalid: str | None = None
         self.attempts = 0
         self.input_tokens = 0
         self.output_tokens = 0
@@ -117,6 +121,8 @@ class Tally:
         self.rows[result.status] += 1
         if result.error is not None:
             self.failures[result.error.type] += 1
+            if result.status == "invalid" and self.first_invalid is None:
+                self.first_invalid = f"line {result.line}: {result.error.message}"
         usage = result.usage
         if usage is not None:
             self.input_tokens += usage.input_tokens
@@ -171,6 +177,7 @@ class Tally:
             attempts=self.attempts,
             retries=dict(self.retries),
             failures=dict(self.failures),
+            first_invalid=self.first_invalid,
             time=TimeSpent(
                 round(self.limit, 3),
                 round(provider, 3),

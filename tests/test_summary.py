@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from llmbatch.cli.summary import block, counts, last_line
 from llmbatch.jobs.drain import Stop
@@ -78,7 +79,7 @@ def test_the_block_names_each_subject() -> None:
         "2 rows/s, 10 output tokens/s",
         "first token p50 100 ms",
         "retries    1 rate_limited",
-        "failures   1 stalled",
+        "failures   1 stalled (each row's error says why)",
         "for the provider",
         "for the limits",
         "for the source",
@@ -87,6 +88,25 @@ def test_the_block_names_each_subject() -> None:
         "keeps 2 lines that are no results",
     ):
         assert part in text
+
+
+def test_the_block_says_why_the_first_invalid_row_was_none() -> None:
+    tally = Tally()
+    for line, why in ((3, "not JSON"), (4, "no prompt")):
+        row = structs.replace(
+            result("invalid"), line=line, error=Failure("invalid_row", None, why, retryable=False)
+        )
+        tally(RowFinished(row))
+    summary = tally.summary(wall=1.0)
+    assert summary.first_invalid == "line 3: not JSON"
+    assert "invalid    line 3: not JSON" in block(summary)
+
+
+def test_nothing_is_said_of_waiting_where_no_row_ran() -> None:
+    tally = Tally()
+    tally(RowSkipped("1", "ok"))
+    tally(SourceWaited(2.0))
+    assert block(tally.summary(wall=2.0)) == ["rows       none ran; done before: 1 ok"]
 
 
 def test_the_last_line_says_how_it_ended() -> None:

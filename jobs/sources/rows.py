@@ -131,7 +131,8 @@ class RowParser:
             prompt = value if template is None else template.render({"text": value})
             self._ask(draft, {"prompt": prompt}, None)
         else:
-            raise Invalid(f"a row must be an object or a string, got {kind_of(value)}")
+            hint = "; write one row a line" if type(value) is list else ""
+            raise Invalid(f"a row must be an object or a string, got {kind_of(value)}{hint}")
 
     def _fill_plain(self, draft: Draft, row: dict[str, Any]) -> None:
         wrong = self._sort_keys(draft, row)

@@ -30,7 +30,11 @@ LINES: list[tuple[str | bytes, str, str]] = [
     ("  \t ", "", ""),
     ("plain words", "5", "not JSON"),
     ("{} and more", "6", "not JSON: extra data at column 4"),
-    ("[1, 2]", "7", "a row must be an object or a string, got a list"),
+    (
+        "[1, 2]",
+        "7",
+        "a row must be an object or a string, got a list; write one row a line",
+    ),
     ('"a bare string"', "8", ""),
     (b'{"id": "latin", "prompt": "caf\xe9"}\n', "latin", "not UTF-8: 0xe9 at byte 31"),
     (b'{"id": "nul", "prompt": "a\x00b"}\n', "10", "a NUL at byte 27"),

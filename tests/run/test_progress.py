@@ -286,6 +286,13 @@ def test_a_stopping_job_promises_no_time() -> None:
     assert line.endswith(" 0/100 rows, stopping")
 
 
+def test_a_job_with_nothing_left_to_do_waits_for_no_answer() -> None:
+    tally = started(total=1)
+    assert "waiting for the first answer" in Figures(tally, 1.0).parts()
+    tally(RowSkipped("a", "ok"))
+    assert Figures(tally, 1.0).parts() == ["1/1"]
+
+
 def test_the_bar_is_painted_five_times_a_second_and_by_no_row() -> None:
     async def main() -> list[str]:
         tally, stream = started(), io.StringIO()

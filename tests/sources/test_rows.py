@@ -279,7 +279,10 @@ def test_a_rejected_row_keeps_its_metadata_and_the_time(parse: Parse) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ([1], "a row must be an object or a string, got a list"),
+        (
+            [1],
+            "a row must be an object or a string, got a list; write one row a line",
+        ),
         (5, "a row must be an object or a string, got a number"),
         (None, "a row must be an object or a string, got null"),
         ("", "prompt is empty"),
