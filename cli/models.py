@@ -46,12 +46,14 @@ def pull(name: str) -> None:
     A model that is here already is checked and left alone.
     """
     from llmbatch.jobs.embedded import download
-    from llmbatch.jobs.embedded.weights import entry
+    from llmbatch.jobs.embedded.weights import NO_EXTRA, entry, runnable
 
     weights = entry(name)
     with Bars() if sys.stderr.isatty() else Line(weights) as progress:
         path, fetched = download.pull(name, progress)
     say_hint(f"{name} {'is here now' if fetched else 'is here already'}: {path}")
+    if not runnable():
+        say_hint(f"It can't run yet: {NO_EXTRA}")
 
 
 class Line:

