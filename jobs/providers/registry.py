@@ -29,6 +29,9 @@ _HINTS = (
 )
 
 
+_LIKE_A_KEY = re.compile(r"(sk-|gsk_|xai-|hf_|AIza)[A-Za-z0-9_-]{16,}")
+
+
 class Route(Struct, frozen=True, kw_only=True):
     """One server and one model on it, ready to be asked.
 
@@ -79,6 +82,11 @@ def locate(config: JobConfig, environ: Mapping[str, str]) -> Located:
             "base_url is set, but no model; say which one that server is to use with --model NAME"
         )
     model = config.model or DEFAULT_MODEL
+    if _LIKE_A_KEY.fullmatch(model):
+        raise ConfigError(
+            "model holds what looks like a key, which is not shown here; a key comes from a "
+            "variable, such as OPENAI_API_KEY, and --model names who answers, as PROVIDER/NAME"
+        )
     prefix, slash, name = model.partition("/")
     known = slash and (prefix == "local" or prefix in config.providers or prefix in KNOWN)
     if known and not name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = ["FILE", "Settings", "load"]
 
 FILE = "llmbatch.yaml"
 _FROM_FILE = ("system", "template")
+_PATHS = ("inputs", "output", "summary")
 
 
 class Settings(Struct, frozen=True):
@@ -138,6 +140,8 @@ def _build(leaves: Leaves) -> Settings:
         for path, leaf in leaves.items()
         if path[0] == "params" and leaf.value is not None
     }
+    for name in values.keys() & set(_PATHS):
+        values[name] = _at_home(values[name])
     config = JobConfig(**values, params=params, providers=_providers(leaves))
     origins = {field.name: "default" for field in structs.fields(JobConfig)}
     for path, leaf in leaves.items():
@@ -146,6 +150,13 @@ def _build(leaves: Leaves) -> Settings:
         if path[:1] != ("providers",) or len(path) > 2:
             origins[".".join(path)] = leaf.origin
     return Settings(config, origins)
+
+
+def _at_home(paths: Any) -> Any:
+    """``~/`` at the front of a path: a shell leaves it alone in ``--output=~/x``, YAML always."""
+    if isinstance(paths, tuple):
+        return tuple(_at_home(path) for path in paths)
+    return os.path.expanduser(paths) if paths and paths.startswith("~/") else paths  # noqa: PTH111 -- Path would drop a trailing slash and "./"
 
 
 def _providers(leaves: Leaves) -> dict[str, ProviderConfig]:

@@ -51,6 +51,10 @@ def open_output(
         except OSError as error:
             raise unopened(error, place) from error
         stream = StreamSink(fd, path, encode, owned=True)
+    elif path.endswith("/") and not place.is_dir():
+        raise SinkError(
+            f"{path}: names a folder: name a file in it, such as {place / 'results.jsonl'}"
+        )
     else:
         file = HeldFile(place)
         try:

@@ -381,6 +381,14 @@ def test_inputs_may_be_one_path_or_several(loaded: Load) -> None:
     assert settings.origins["inputs"] == "command line"
 
 
+def test_a_tilde_is_the_home_folder(loaded: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    yaml = 'inputs: ["~/a.jsonl", "b~/~.jsonl", "-"]\nsummary: ~/s.json'
+    config = loaded(yaml, {"output": "~/o"}).config
+    assert config.inputs == ("/home/ada/a.jsonl", "b~/~.jsonl", "-")
+    assert (config.summary, config.output) == ("/home/ada/s.json", "/home/ada/o")
+
+
 def test_the_sample_loads_with_each_of_its_profiles(tmp_path: Path) -> None:
     sample = Path(__file__).parents[2] / "samples" / "llmbatch.yaml"
     named = {"environ": {}, "cwd": tmp_path, "config_file": str(sample)}

@@ -157,6 +157,9 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_no_output(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"is a folder: name a file in it, such as .*results"):
         open_output(str(tmp_path))
+    with pytest.raises(SinkError, match=r"new/: names a folder: name a file in it"):
+        open_output(f"{tmp_path}/new/")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
