@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 import click
@@ -68,12 +69,17 @@ def wants_colour(stream: TextIO) -> bool:
 def say_error(message: str) -> None:
     """``llmbatch: error: MESSAGE`` on standard error."""
     word = click.style("error:", fg="red", bold=True) if wants_colour(sys.stderr) else "error:"
-    print(f"llmbatch: {word} {printable_lines(message)}", file=sys.stderr)  # noqa: T201 -- a command line speaks
+    _say(f"llmbatch: {word} {printable_lines(message)}")
 
 
 def say_hint(message: str) -> None:
     """A line of help below an error, on standard error."""
-    print(printable(message), file=sys.stderr)  # noqa: T201 -- a command line speaks
+    _say(printable(message))
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # that nobody can read it changes nothing about how a job ends
+        print(text, file=sys.stderr)  # noqa: T201 -- a command line speaks
 
 
 def put(text: str) -> None:

@@ -160,6 +160,16 @@ async def test_streams_that_are_closed_do_no_harm(desk: Desk) -> None:
     assert "standard output: can't be written" in done.stderr
 
 
+async def test_a_full_disk_for_results_and_messages_alike_has_its_exit_code(desk: Desk) -> None:
+    desk.prompts(3)
+    with open("/dev/full", "w") as full:
+        streams: dict[str, Any] = {"stdout": full, "stderr": full}
+        async with desk.running("in.jsonl", "-o", "-", "--summary", "sum.json", **streams) as job:
+            done = await job.ended()
+    assert done.code == 6
+    assert json.loads((desk.folder / "sum.json").read_text())["exit_code"] == 6
+
+
 async def test_quiet_says_the_last_line_alone_and_the_summary_file_says_it_all(desk: Desk) -> None:
     desk.prompts(3)
     desk.server.replies = [error(500, headers={"retry-after-ms": "1"})]
