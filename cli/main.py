@@ -35,6 +35,12 @@ COMMANDS = {
 }
 
 
+_KEYS = (
+    "A key is never a flag, which a process list would show: set the provider's variable, such as "
+    "OPENAI_API_KEY."
+)
+
+
 class LazyGroup(click.Group):
     """Imports a command only when it is called, so that the help is there at once."""
 
@@ -127,6 +133,8 @@ def _explain(error: BaseException) -> None:
 
 def _usage(error: click.ClickException) -> str:
     """Click's own words, but of several near options the nearest alone."""
+    if isinstance(error, click.NoSuchOption) and "key" in error.option_name:
+        return f"No such option {error.option_name}. {_KEYS}"
     if isinstance(error, click.NoSuchOption) and error.possibilities:
         return f"No such option {error.option_name}. Did you mean {error.possibilities[0]}?"
     return error.format_message()

@@ -29,7 +29,7 @@ _HINTS = (
 )
 
 
-_LIKE_A_KEY = re.compile(r"(sk-|gsk_|xai-|hf_|AIza)[A-Za-z0-9_-]{16,}")
+_LIKE_A_KEY = re.compile(r"([\w-]+/)?(sk-|gsk_|xai-|hf_|AIza)[A-Za-z0-9_-]{16,}")
 
 
 class Route(Struct, frozen=True, kw_only=True):

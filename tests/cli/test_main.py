@@ -147,6 +147,8 @@ def test_the_traceback_is_there_on_request_without_keys(
         (["config", "show", "--streem"], "No such option --streem. Did you mean --stream?"),
         (["config", "show", "--rpmm", "1"], "No such option --rpmm. Did you mean --rpm?"),
         (["confg"], "No such command 'confg'. Did you mean 'config'?"),
+        (["run", "x", "--api-key", "v4lue"], "No such option --api-key. A key is never a flag"),
+        (["run", "x", "--api-key=v4lue"], "No such option --api-key. A key is never a flag"),
         (["config", "show", "--rpm"], "Option '--rpm' requires an argument."),
         (["config", "show", "--order", "x"], "'x' is not one of 'finish', 'input'"),
     ],
@@ -158,6 +160,7 @@ def test_a_usage_mistake_is_named_with_the_nearest_right_one(
     err = capsys.readouterr().err
     assert err.startswith("llmbatch: error: ")
     assert message in err
+    assert "v4lue" not in err
     assert "--help' for help." in err
 
 

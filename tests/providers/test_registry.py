@@ -101,9 +101,12 @@ def test_a_bare_name_without_a_server_is_refused_with_what_to_write() -> None:
 
 
 @pytest.mark.parametrize("base_url", [None, "http://localhost:8000/v1"])
-def test_a_key_in_the_place_of_a_model_is_refused_and_not_repeated(base_url: str | None) -> None:
+@pytest.mark.parametrize("prefix", ["", "openai/"])
+def test_a_key_in_the_place_of_a_model_is_refused_and_not_repeated(
+    base_url: str | None, prefix: str
+) -> None:
     key = "sk-proj-" + "a1B2" * 8
-    message = mistake(model=key, base_url=base_url)
+    message = mistake(model=prefix + key, base_url=base_url)
     assert "looks like a key" in message
     assert key not in message
 
