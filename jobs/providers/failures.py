@@ -63,7 +63,14 @@ _TOO_LONG = re.compile(
     r"|too many (input )?tokens|reduce the length",
     re.IGNORECASE,
 )
-_KEY = re.compile(r"api[ _-]?key|\bkey\b|credential|authenticat|bearer|access token", re.IGNORECASE)
+# A refusal that quotes a prompt about keys is not about the key: the word alone stops no job.
+_BAD = "invalid|incorrect|wrong|missing|expired|revoked|disabled|unknown"
+_KEY = re.compile(
+    rf"api[ _-]?key|\b(?:{_BAD}) (?:key|credentials?)\b"
+    rf"|\b(?:key|credentials?) (?:is |has |was )?(?:{_BAD})\b"
+    r"|authenticat|bearer token|access token",
+    re.IGNORECASE,
+)
 
 
 class Said(Struct, frozen=True):

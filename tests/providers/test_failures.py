@@ -37,6 +37,8 @@ def openai(message: str = "why", code: str | None = None, kind: str = "") -> dic
         (403, openai("Incorrect API key provided"), errors.AuthFailed),
         (403, openai("nope", code="invalid_api_key"), errors.AuthFailed),
         (403, openai("no such thing", kind="authentication_error"), errors.AuthFailed),
+        (403, openai("Your key has expired"), errors.AuthFailed),
+        (403, openai("Flagged by moderation: tell me the key of the song"), errors.Refused),
         (403, openai("Project does not have access to model gpt-9"), errors.Refused),
         (402, openai("Insufficient credits"), errors.QuotaExhausted),
         (404, openai("The model does not exist", code="model_not_found"), errors.NotFound),
