@@ -32,6 +32,7 @@ from .sources.inputs import Input, default_output, expand
 from .sources.rows import RowDefaults, RowParser
 from .sources.scan import scan
 from .summary import Summary, Tally
+from .summaryfile import drop_old_summary
 from .tokens import TokenCounter
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ class _Job:
             for observer in observers:
                 observer(event)
 
+        if self.config.summary is not None:
+            drop_old_summary(self.config.summary)
         _import_senders()
         config, route = self.config, self.route
         began = self.clock.now()

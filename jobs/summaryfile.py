@@ -27,6 +27,13 @@ def check_summary_path(path: str) -> None:
         raise ConfigError(f"--summary {path}: no permission to write into {target.parent}")
 
 
+def drop_old_summary(path: str) -> None:
+    """Take an earlier run's summary away: it must not be read as this one's."""
+    if not _is_special(Path(path)):
+        with suppress(OSError):
+            os.unlink(os.path.realpath(path))  # noqa: PTH108 - as _write: a link stays one
+
+
 def write_summary(summary: Summary, path: str, exit_code: int) -> None:
     """Write ``summary`` with the exit code. Raises :class:`SinkError`; the output is safe then."""
     values: dict[str, Any] = {"exit_code": exit_code, **msgspec.to_builtins(summary)}

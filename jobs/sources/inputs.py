@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from msgspec import Struct
 
-from ..errors import SourceError
+from ..errors import ConfigError, SourceError
 from .formats import FORMATS, JSONL, Format
 from .lines import LineReader, Lines, NotLines
 
@@ -96,9 +96,9 @@ class Input(Struct, frozen=True):
 def expand(patterns: Sequence[str]) -> tuple[Input, ...]:
     """The inputs that ``patterns`` (files, globs, ``-``) name, in order, each once.
 
-    Raises SourceError for what can't be read: a folder, a missing or unreadable file, a glob
-    without a match. A glob leaves out ``*.results.*``, the outputs of earlier runs, unless it
-    names them.
+    Raises ConfigError where there are none, and SourceError for what can't be read: a folder, a
+    missing or unreadable file, a glob without a match. A glob leaves out ``*.results.*``, the
+    outputs of earlier runs, unless it names them.
     """
     found: dict[str, Input] = {}
     for pattern in patterns:
@@ -106,7 +106,7 @@ def expand(patterns: Sequence[str]) -> tuple[Input, ...]:
             source = _input(path)
             found.setdefault(path if path == STDIN else os.path.realpath(path), source)
     if not found:
-        raise SourceError("no input: name a file, a glob, or - for standard input")
+        raise ConfigError("no input: name a file, a glob, or - for standard input")
     return tuple(found.values())
 
 

@@ -227,7 +227,7 @@ Prepare = Callable[[Path], None]
         (folder_called_in, ["in.jsonl"], 3, ["in.jsonl: is a folder", "in.jsonl/*.jsonl"]),
         (nothing, ["missing.jsonl"], 3, ["missing.jsonl: no such file"]),
         (nothing, ["*.nothing"], 3, ["*.nothing: no file matches"]),
-        (nothing, [], 3, ["no input: name a file, a glob, or -"]),
+        (nothing, [], 2, ["no input: name a file, a glob, or -"]),
         (nothing, ["in.jsonl", "-o", "no/out.jsonl"], 6, ["no/out.jsonl", "does not exist"]),
         (read_only_folder, ["in.jsonl", "-o", "sub"], 6, ["sub: is a folder"]),
         (read_only_folder, ["in.jsonl", "-o", "sub/out.jsonl"], 6, ["sub/out.jsonl", "permission"]),

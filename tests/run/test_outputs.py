@@ -170,6 +170,14 @@ async def test_a_full_disk_for_results_and_messages_alike_has_its_exit_code(desk
     assert json.loads((desk.folder / "sum.json").read_text())["exit_code"] == 6
 
 
+async def test_an_older_summary_does_not_outlive_the_start_of_a_job(desk: Desk) -> None:
+    desk.write({"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"})
+    desk.write({"exit_code": 0}, name="sum.json")
+    done = await desk.run("in.jsonl", "--summary", "sum.json")
+    assert done.code == 3
+    assert not (desk.folder / "sum.json").exists()
+
+
 async def test_quiet_says_the_last_line_alone_and_the_summary_file_says_it_all(desk: Desk) -> None:
     desk.prompts(3)
     desk.server.replies = [error(500, headers={"retry-after-ms": "1"})]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
-from llmbatch.jobs.errors import SourceError
+from llmbatch.jobs.errors import ConfigError, SourceError
 from llmbatch.jobs.sources.inputs import Input, default_output, expand
 
 Write = Callable[..., str]
@@ -90,8 +90,9 @@ def test_a_glob_without_a_match_is_named(write: Write) -> None:
     assert error_of("*.jsonl") == "*.jsonl: no file matches: check the pattern"
 
 
-def test_no_input_at_all_is_an_error() -> None:
-    assert error_of() == "no input: name a file, a glob, or - for standard input"
+def test_no_input_at_all_is_wrong_usage() -> None:
+    with pytest.raises(ConfigError, match="no input: name a file, a glob, or - for standard input"):
+        expand([])
 
 
 def test_what_the_system_refuses_to_open_says_why(write: Write) -> None:
@@ -110,7 +111,7 @@ def test_an_unreadable_file_says_so(write: Write) -> None:
     script = (
         "import os, sys\n"
         "from llmbatch.jobs.sources.inputs import expand\n"
-        "from llmbatch.jobs.errors import SourceError\n"
+        "from llmbatch.jobs.errors import ConfigError, SourceError\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "try: expand(['secret.jsonl'])\n"
         "except SourceError as error: print(error)\n"
