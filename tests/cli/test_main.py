@@ -309,6 +309,8 @@ def summary(ok: int, failed: int, cause: Cause | None = None) -> Summary:
         (9, 1, "10%", 0),
         (9, 1, "9.9%", 1),
         (0, 0, "5%", 0),
+        (9_943, 57, "0.57%", 0),
+        (9_942, 58, "0.57%", 1),
     ],
 )
 def test_rows_may_fail_as_far_as_it_was_allowed(
