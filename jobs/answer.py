@@ -68,6 +68,7 @@ class Answer:
             self.finish_reason = delta.finish_reason
         if delta.usage is not None:
             self.usage = delta.usage
+        if delta.cost_usd is not None:
             self.cost_usd = delta.cost_usd
         if delta.value is not None:
             self.value = delta.value

@@ -42,11 +42,15 @@ class ConfigError(LlmbatchError):
 
 
 class SourceError(LlmbatchError):
-    """The input can't be read. ``path`` and ``line`` (1-based) say where, when they are known."""
+    """The input can't be read. ``path`` and ``line`` (1-based) say where, when they are known.
+
+    A path of ``-`` is shown as standard input.
+    """
 
     def __init__(self, message: str, *, path: str | None = None, line: int | None = None) -> None:
-        where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
-        super().__init__(where + message)
+        where = "" if path is None else "standard input" if path == "-" else path
+        where += "" if line is None else f":{line}" if path != "-" else f", line {line}"
+        super().__init__(f"{where}: {message}" if where else message)
         self.path = path
         self.line = line
 

@@ -44,6 +44,12 @@ def test_one_chunk_has_no_gap() -> None:
     assert (answer.status, answer.finish_reason, answer.usage) == ("ok", "stop", Usage(1, 2))
 
 
+def test_a_cost_without_tokens_is_kept() -> None:
+    answer = Answer(sent=0.0)
+    answer.add(Delta(status="ok", cost_usd=0.25), 1.0)
+    assert (answer.cost_usd, answer.usage) == (0.25, None)
+
+
 def test_an_output_that_is_no_text_is_kept_as_it_is() -> None:
     answer = Answer(sent=0.0)
     answer.add(Delta(value=[0.1, 0.2]), 1.0)

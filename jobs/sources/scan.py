@@ -61,8 +61,7 @@ def no_rows(inputs: Sequence[Input]) -> SourceError:
     """The error of a job without a single row."""
     if len(inputs) != 1:
         return SourceError(f"there is no row in any of the {len(inputs)} inputs")
-    path = "standard input" if inputs[0].path == STDIN else inputs[0].path
-    return SourceError("there is no row in it: it is empty or all blank", path=path)
+    return SourceError("there is no row in it: it is empty or all blank", path=inputs[0].path)
 
 
 class _InvalidRows:

@@ -164,3 +164,10 @@ def test_a_scan_that_nobody_needs_any_more_reads_no_further(write: Write) -> Non
     assert scanned(name, stopped=lambda: True) is None
     with pytest.raises(SourceError):
         scanned(name, stopped=lambda: False)
+
+
+def test_standard_input_is_named_in_words() -> None:
+    assert str(SourceError("broken", path="-", line=7)) == "standard input, line 7: broken"
+    assert str(SourceError("broken", path="-")) == "standard input: broken"
+    assert str(SourceError("broken", path="a.jsonl", line=7)) == "a.jsonl:7: broken"
+    assert str(SourceError("broken")) == "broken"
