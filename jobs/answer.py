@@ -110,7 +110,8 @@ class Answer:
     @property
     def size(self) -> int:
         """How much arrived, in characters: to tell which of two broken attempts brought more."""
-        tools = sum(len(str(call)) for call in self._tools.values())
+        said = (call.get("function", {}).get("arguments") for call in self._tools.values())
+        tools = sum(1 + (len(text) if isinstance(text, str) else 0) for text in said)
         return sum(map(len, self._texts)) + sum(map(len, self._reasoning)) + tools
 
     def __repr__(self) -> str:
@@ -126,7 +127,9 @@ def join_tool_call(calls: dict[int, dict[str, Any]], part: Mapping[str, Any]) ->
     for key, value in part.items():
         if key == "index" or value is None:
             continue
-        if key == "function" and isinstance(value, dict):
+        if key == "function":
+            if not isinstance(value, dict):
+                continue
             function = call.setdefault("function", {})
             for name, piece in value.items():
                 if name in ("arguments", "name") and isinstance(function.get(name), str):

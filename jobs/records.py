@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, cast, get_args
 
@@ -127,10 +128,20 @@ def _escape(match: re.Match[bytes]) -> bytes:
 def _line(value: Any) -> bytes:
     try:
         return _encoder.encode(value) + b"\n"  # writes NaN and infinities as null
-    except UnicodeEncodeError:  # a lone surrogate
+    except (UnicodeEncodeError, RecursionError):  # a lone surrogate; nested a thousand levels deep
+        return _line_patiently(value)
+
+
+def _line_patiently(value: Any) -> bytes:
+    """What could be read can be written, though it takes more calls within calls."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(4 * limit)
+    try:
         plain = _finite(msgspec.to_builtins(value, str_keys=True))
         text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
-        return text.encode("utf-8", "backslashreplace") + b"\n"
+    finally:
+        sys.setrecursionlimit(limit)
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _finite(value: Any) -> Any:

@@ -97,7 +97,16 @@ def said(value: Any) -> Said:
     metadata = value.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
         message = f"{message}: {metadata['raw']}"
-    return Said(str(message), *(str(value.get(key) or "").lower() for key in ("code", "type")))
+    return Said(
+        _words(message), *(_words(value.get(key) or "").lower() for key in ("code", "type"))
+    )
+
+
+def _words(value: Any) -> str:
+    try:
+        return str(value)
+    except RecursionError:  # nested a thousand levels deep
+        return ""
 
 
 def error_class(status: int, error: Said) -> type[ProviderError]:

@@ -14,6 +14,7 @@ from .sse import BOM, SseParser
 from .wire import Reader
 
 _encode = msgspec.json.Encoder().encode
+_ODD = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
 
 class OpenAI:
@@ -33,6 +34,7 @@ class OpenAI:
         """One attempt. Raises only :class:`..errors.ProviderError`; ends only after a finish."""
         path, body, reader = self._prepare(request)
         incoming = await self._http.post(path, body)
+        odd: str
         try:
             data = await _opening(incoming)
             shape = data[:64].removeprefix(BOM).lstrip()[:1]
@@ -56,8 +58,12 @@ class OpenAI:
                         raise
                     break  # all that is missing is the usage
             yield reader.end()
+            return
+        except _ODD as error:  # a shape that no reader foresaw is one row's trouble, not the job's
+            odd = type(error).__name__
         finally:
             incoming.close()
+        raise self._http.failures.malformed(f"the answer has a shape that can't be read ({odd})")
 
     async def aclose(self) -> None:
         """Close the connections."""

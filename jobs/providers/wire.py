@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from ..model import Delta, Request, Status, Usage
 
 DONE = b"[DONE]"
+
+_BEYOND = 1e15
+"""No usage and no cost comes near it."""
 
 STATUSES: Mapping[str, Status] = {
     "length": "truncated",
@@ -51,7 +54,7 @@ def usage_of(value: Any) -> tuple[Usage | None, float | None]:
         value, "completion_tokens_details", "output_tokens_details", "reasoning_tokens"
     )
     cost = value.get("cost")
-    cost_usd = float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+    cost_usd = float(cost) if _is_number(cost) else None
     if into is None and out is None:
         return None, cost_usd
     return Usage(into or 0, out or 0, cached, thought), cost_usd
@@ -76,9 +79,14 @@ def payload(request: Request, **own: Any) -> dict[str, Any]:
 def _count(value: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
         count = value.get(name)
-        if isinstance(count, int | float) and not isinstance(count, bool):
-            return int(count)
+        if _is_number(count):
+            return max(0, int(count))
     return None
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether it is a number that can be counted with: no NaN, no infinity."""
+    return type(value) in (int, float) and abs(value) < _BEYOND
 
 
 def _details(value: Mapping[str, Any], chat: str, responses: str, name: str) -> int:
