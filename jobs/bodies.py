@@ -186,14 +186,24 @@ def _legacy(logprobs: Sequence[Any]) -> dict[str, list[Any]]:
     for item in logprobs:
         if not isinstance(item, Mapping):
             continue
-        if "token" not in item:
+        token = item.get("token")
+        if not isinstance(token, str):
             for key, values in merged.items():
-                values.extend(item.get(key) or ())
+                values.extend(_list(item.get(key)))
             continue
-        top = {entry["token"]: entry["logprob"] for entry in item.get("top_logprobs") or ()}
-        merged["tokens"].append(item["token"])
+        top = {
+            entry["token"]: entry.get("logprob")
+            for entry in _list(item.get("top_logprobs"))
+            if isinstance(entry, Mapping) and isinstance(entry.get("token"), str)
+        }
+        merged["tokens"].append(token)
         merged["token_logprobs"].append(item.get("logprob"))
         merged["top_logprobs"].append(top)
         merged["text_offset"].append(offset)
-        offset += len(item["token"])
+        offset += len(token)
     return merged
+
+
+def _list(value: Any) -> Sequence[Any]:
+    """Servers vary, and what they say of odds is not worth a row, let alone a job."""
+    return value if isinstance(value, list | tuple) else ()

@@ -16,7 +16,7 @@ from sampleresults import sample
 from faultserver import FaultServer
 from llmbatch.jobs import errors
 from llmbatch.jobs.answer import Answer
-from llmbatch.jobs.model import Request, Usage
+from llmbatch.jobs.model import Delta, Request, Usage
 from llmbatch.jobs.providers.openai import OpenAI
 from llmbatch.jobs.providers.wire import usage_of
 from llmbatch.jobs.records import ENCODERS, read
@@ -118,3 +118,37 @@ def test_a_usage_that_is_no_count_is_none(
     value: Any, usage: Usage | None, cost: float | None
 ) -> None:
     assert usage_of(value) == (usage, cost)
+
+
+ANYTHING = st.recursive(
+    st.sampled_from([None, True, 0, 1.5, "", "a", "b"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["token", "logprob", "top_logprobs", "tokens", "function", "arguments"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.sampled_from(["chat", "completions", "responses"]),
+    st.lists(ANYTHING, max_size=3),
+    st.lists(st.dictionaries(st.sampled_from(["index", "id", "function"]), ANYTHING), max_size=3),
+)
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_server_says_besides_text_can_be_written(
+    endpoint: Any, logprobs: list[Any], calls: list[dict[str, Any]]
+) -> None:
+    answer = Answer(0.0)
+    answer.add(Delta(tool_calls=calls, logprobs=logprobs), 0.0)
+    said = sample(tool_calls=answer.tool_calls, logprobs=answer.logprobs, endpoint=endpoint)
+    for encode in ENCODERS.values():
+        stored = read(encode(said))
+        assert stored is not None
+        assert (stored.id, stored.status) == ("q1", "ok")
