@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import click
@@ -79,6 +78,8 @@ def llmbatch() -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error has been reported."""
     fill_closed_streams()
+    # Millions of short-lived values and no cycles among them: look for cycles rarely.
+    gc.set_threshold(50_000, 20, 50)
     try:
         code = _invoke(sys.argv[1:] if args is None else args)
         if sys.stdout is not None:
@@ -142,8 +143,10 @@ def _usage(error: click.ClickException) -> str:
 
 def _explain_bug(error: BaseException) -> None:
     """The type and the place alone: the error's own text may hold a prompt."""
+    import traceback  # here, as is all that the help does without
+
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    place = f" at {frames[-1].filename.rpartition(os.sep)[2]}:{frames[-1].lineno}" if frames else ""
     if os.environ.get("LLMBATCH_DEBUG"):
         say_hint("Traceback of the error below:")
         text = _redacted("".join(traceback.format_exception(error)))

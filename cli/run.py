@@ -47,10 +47,7 @@ def execute(config: JobConfig) -> int:
     if config.summary is not None:
         check_summary_path(config.summary)
     _raise_file_limit()
-    # Millions of short-lived values and no cycles among them: look for cycles rarely.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.freeze()  # what the start has made is here to stay
     return _Run(config).to_its_end()
 
 

@@ -11,8 +11,8 @@ from msgspec import Struct, structs
 
 from ..config import JobConfig, ProviderConfig
 from ..errors import ConfigError
-from .document import MAX_BYTES, Item, parse
 from .fields import near
+from .items import MAX_BYTES, Item
 from .layers import FileLayer, Leaf, Leaves, builtin_leaves, env_leaves, flag_leaves
 
 __all__ = ["FILE", "Settings", "load"]
@@ -91,6 +91,8 @@ def _read(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise ConfigError(f"{setting if named else FILE}: can't read {file}: {reason}") from None
+    from .document import parse  # here: most jobs have no file, and all would wait for PyYAML
+
     return file, parse(data, file)
 
 

@@ -6,11 +6,10 @@ import re
 from typing import Any
 
 import yaml
-from msgspec import Struct
 
 from ..errors import ConfigError
+from .items import MAX_BYTES, Item
 
-MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 
 try:
@@ -34,23 +33,6 @@ _Loader.add_implicit_resolver(
     list("-+0123456789"),
 )
 _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
-
-
-class Item(Struct, frozen=True):
-    """A value and the line (1-based) of its key.
-
-    ``value`` is a scalar, a list of plain values, or a dict of Items.
-    """
-
-    value: Any
-    line: int
-
-    @property
-    def plain(self) -> Any:
-        """The value without lines."""
-        if isinstance(self.value, dict):
-            return {key: item.plain for key, item in self.value.items()}
-        return self.value
 
 
 def parse(data: bytes, file: str) -> dict[str, Item]:

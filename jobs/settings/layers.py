@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from ..config import KNOWN
 from ..errors import ConfigError
-from .document import Item
 from .fields import JOB, MAPPINGS, PARAMS, PROVIDER, SCALARS, Wrong, convert, near, param, shown
+from .items import Item
 
 Path = tuple[str, ...]
 
