@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -46,7 +45,6 @@ def execute(config: JobConfig) -> int:
     """Run the job of this process, with its signals, progress and summary; the exit code."""
     if config.summary is not None:
         check_summary_path(config.summary)
-    _raise_file_limit()
     gc.freeze()  # what the start has made is here to stay
     return _Run(config).to_its_end()
 
@@ -130,17 +128,6 @@ class _Run:
             say_error(str(failure))
         self.progress.say(last_line(summary, code))
         return code
-
-
-def _raise_file_limit() -> None:
-    """Let the process open as many connections as the system allows it to."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # macOS refuses "unlimited"
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _shares_the_terminal(config: JobConfig) -> bool:

@@ -98,7 +98,7 @@ def _older(lines: Tidied) -> list[str]:
         said.append(f"{_count(lines.dropped, 'older line was', 'older lines were')} superseded")
     if lines.strangers:
         kept = _count(lines.strangers, "result of a row", "results of rows")
-        said.append(f"keeps {kept} that the input no longer has")
+        said.append(f"keeps {kept} that this run did not read")
     if lines.unreadable:
         kept = _count(lines.unreadable, "line that is no result", "lines that are no results")
         said.append(f"keeps {kept}")

@@ -20,6 +20,7 @@ from .embedded.weights import require
 from .engines.local import LocalEngine
 from .errors import ConfigError
 from .events import Event, JobStarted
+from .filelimit import make_room
 from .keys import Key
 from .limits import open_gate
 from .model import Result, Row, Tidied
@@ -110,6 +111,7 @@ class _Job:
         self.drain = drain
         self.clock = SystemClock()
         self.route = resolve(config, environ)
+        make_room(self.route.concurrency)
         self.weights = require(self.route.embedded, environ) if self.route.embedded else None
         self.inputs = expand(config.inputs)
         self.output = _output(config, self.inputs)

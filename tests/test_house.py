@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "histogram": set(),
     "clock": set(),
     "drain": set(),
+    "filelimit": {"errors"},
     "keys": {"errors"},
     "events": {"errors", "model"},
     "ports": {"events", "model"},

@@ -84,7 +84,7 @@ def test_the_block_names_each_subject() -> None:
         "for the limits",
         "for the source",
         "1 older line was superseded",
-        "keeps 3 results of rows that the input no longer has",
+        "keeps 3 results of rows that this run did not read",
         "keeps 2 lines that are no results",
     ):
         assert part in text

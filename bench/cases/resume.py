@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 from ..child import BenchFailed, last_words, serving
@@ -11,10 +12,10 @@ from ..report import Figure, at_most
 
 METHOD = (
     "The same command is started and killed (SIGKILL) again and again at random moments, from its "
-    "start-up on, then run to its end; answers take 100 ms on average, spread over 4 writes. "
+    "start-up on, then run to its end; answers take 250 ms on average, spread over 4 writes. "
     "Then every id is looked up in the output, and the server's requests are counted."
 )
-DELAY = 0.1
+DELAY = 0.25
 """Seconds an answer takes: enough that every kill finds 64 requests in flight."""
 
 
@@ -39,16 +40,20 @@ def measure(lab: Lab) -> Iterator[Figure]:
 
 
 def _kill_repeatedly(lab: Lab, url: str, kills: int, rows: int, start: float, seed: int) -> int:
-    """Returns how many rows were done at the end; the moments leave about a third undone."""
+    """Returns how many rows were done at the end; each moment leaves work for those to come."""
     random = Random(seed)
-    working = rows / CONCURRENCY * DELAY
     output = lab.folder / "results.jsonl"
     for i in range(kills):
-        moment = random.uniform(0.3 * start, start + 1.3 * working / kills)
+        working = (rows - _done(output)) / CONCURRENCY * DELAY
+        moment = random.uniform(0.3 * start, start + 1.2 * working / (kills - i + 1))
         ended = lab.killed_llmbatch(lab.rows(rows), output, url, moment)
         if ended.code == 0:
             raise BenchFailed(f"the job was done after {i} kills of {kills} (seed {seed})")
         if ended.code != -9:
             why = last_words(ended.err)
             raise BenchFailed(f"run {i + 1} ended with code {ended.code} before its kill: {why}")
+    return _done(output)
+
+
+def _done(output: Path) -> int:
     return output.read_bytes().count(b"\n") if output.exists() else 0

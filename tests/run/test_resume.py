@@ -113,7 +113,7 @@ async def test_results_of_rows_that_the_input_no_longer_has_are_kept_and_counted
     done = await desk.run("in.jsonl")
     assert asked(desk) == ["say b, please"]
     assert set(desk.results()) == {"a", "b", "c"}
-    assert "keeps 2 results of rows that the input no longer has" in done.stderr
+    assert "keeps 2 results of rows that this run did not read" in done.stderr
     kept = [line for line in before.splitlines() if b'"id":"b"' not in line]
     assert (desk.folder / OUT).read_bytes().splitlines()[:2] == kept
 
