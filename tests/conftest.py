@@ -18,7 +18,7 @@ ENVIRON = dict(os.environ)
 def smollm2() -> Path:
     """The weights of the embedded model, for tests marked ``model``."""
     if find_spec("xllamacpp") is None:
-        pytest.skip("llama.cpp is not here: pip install 'llmbatch[local]'")
+        pytest.skip("llama.cpp is not here: pip install xllamacpp")
     path = find("smollm2", ENVIRON)
     if path is None:
         pytest.skip("the weights are not here: llmbatch models pull smollm2")

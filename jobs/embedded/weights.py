@@ -16,7 +16,7 @@ MAGIC = b"GGUF"
 """How every GGUF file begins (ggml's gguf.md, "File Structure")."""
 
 
-NO_EXTRA = "embedded models need the extra `local`: pip install 'llmbatch[local]'"
+NO_EXTRA = "embedded models need llama.cpp (the extra `local`): pip install xllamacpp"
 
 
 class Weights(Struct, frozen=True, kw_only=True):

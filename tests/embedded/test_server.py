@@ -21,7 +21,7 @@ from llmbatch.jobs.errors import ConfigError
 Watch = Callable[[int], Callable[[float], bool]]
 
 needs_llama = pytest.mark.skipif(
-    find_spec("xllamacpp") is None, reason="llama.cpp is not here: pip install 'llmbatch[local]'"
+    find_spec("xllamacpp") is None, reason="llama.cpp is not here: pip install xllamacpp"
 )
 QUESTION = {
     "messages": [{"role": "user", "content": "Say hello."}],
@@ -234,7 +234,7 @@ async def test_without_the_extra_the_message_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "find_spec", lambda name: None)
-    assert "pip install 'llmbatch[local]'" in await failure(tmp_path / "m.gguf")
+    assert "pip install xllamacpp" in await failure(tmp_path / "m.gguf")
 
 
 async def test_files_in_the_working_directory_are_not_imported(
