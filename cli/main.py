@@ -86,7 +86,9 @@ def main(args: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 -- the one place that turns errors into codes
         code = _report(innermost(error))
-    _hush(sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            _hush(stream)
     return code
 
 
@@ -110,8 +112,6 @@ def _report(error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else Exit.INTERNAL
     with suppress(OSError):  # nobody can read it
         _explain(error)
-    if isinstance(error, BrokenPipeError):
-        _hush(sys.stdout)
     return code_for(error)
 
 

@@ -31,7 +31,9 @@ Fail = Callable[[BaseException], int]
 
 
 def environment(**more: str) -> dict[str, str]:
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("LLMBATCH_", "OPENAI_"))}
+    # Without PYTHONUNBUFFERED and its like: what is buffered fails later, at the very end.
+    foreign = ("LLMBATCH_", "OPENAI_", "PYTHON")
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     return {**ours, **more}
 
 

@@ -100,7 +100,9 @@ def test_what_runs_a_model_is_asked_for_before_its_weights(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="need the extra `local`: pip install"):
+    with pytest.raises(
+        ConfigError, match=r"need llama\.cpp \(the extra `local`\): pip install xllamacpp"
+    ):
         require("smollm2", environ)
 
 
