@@ -24,7 +24,7 @@ from .filelimit import make_room
 from .keys import Key
 from .limits import open_gate
 from .model import Result, Row, Tidied
-from .ports import Observer, Seat, Worker
+from .ports import Engine, Observer, Seat, Worker
 from .providers.registry import model_for_row, resolve
 from .retry import RetryPolicy
 from .sinks.opening import open_output
@@ -163,7 +163,7 @@ class _Job:
             )
             stack.push_async_callback(sink.aclose)
             observe(self._started(total))
-            engine = LocalEngine(
+            engine: Engine = LocalEngine(
                 concurrency=route.concurrency,
                 drain=self.drain,
                 grace=config.grace,

@@ -86,7 +86,10 @@ class LocalEngine:
         def drain(stop: Stop) -> None:
             nonlocal deadline
             self._let_go()
-            self._observe(Draining(stop.message, len(self._seats), self._grace))
+            # The row whose failure ends the job has its end; only the others may still finish.
+            own = asyncio.current_task()
+            in_flight = sum(seat.task is not own for seat in self._seats)
+            self._observe(Draining(stop.message, in_flight, self._grace))
             loop = asyncio.get_running_loop()
             deadline = loop.call_later(self._grace, self._cancel, list(self._seats))
 

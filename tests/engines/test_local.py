@@ -185,6 +185,19 @@ async def test_draining_lets_go_of_rows_not_sent_and_waits_for_those_sent() -> N
     assert Draining("interrupted", 2, 60.0) in bench.events
 
 
+async def test_the_row_that_ends_the_job_is_not_counted_as_in_flight() -> None:
+    bench = Bench(concurrency=1)
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        seat.sending = True
+        bench.drain.request(Stop("fatal", "the key is refused"))
+        return result(row)
+
+    await bench.run(Rows(10), worker)
+    assert bench.sink.ids == ["1"]
+    assert Draining("the key is refused", 0, 60.0) in bench.events
+
+
 async def test_a_row_that_would_back_off_while_draining_is_left_for_the_next_run() -> None:
     bench, rows, gate = Bench(concurrency=1), Rows(10), asyncio.Event()
 
