@@ -105,14 +105,24 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         "-m",
         "--model",
         metavar="PROVIDER/NAME",
-        help="Who answers: openai/NAME, a provider of the YAML, local/NAME or local/FILE.gguf; "
-        "with --base-url the server's own name (default: local/smollm2).",
+        help="Who answers: openai/NAME, anthropic/NAME, gemini/NAME and more (docs/providers.md), "
+        "a provider of the YAML, local/NAME or local/FILE.gguf; with --base-url the server's own "
+        "name (default: local/smollm2).",
+    ),
+    _opt(
+        _WHO,
+        "--fallback",
+        "fallbacks",
+        multiple=True,
+        metavar="PROVIDER/NAME",
+        help="Who is asked when the model can't answer a row, or nobody is there; may be repeated.",
     ),
     _opt(
         _WHO,
         "--base-url",
         metavar="URL",
-        help="Any OpenAI-compatible server, such as http://localhost:8000/v1.",
+        help="The server, such as http://localhost:8000/v1; OpenAI's wire format, or that of the "
+        "model's provider.",
     ),
     _opt(
         _WHO,
@@ -138,21 +148,45 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
     ),
     _opt(
         _WHO,
+        "--drop-params/--no-drop-params",
+        help="Leave out request parameters that a provider does not know, and count them "
+        "(default: they are an error).",
+    ),
+    _opt(
+        _WHO,
         "--stream/--no-stream",
         help="Receive answers token by token, or in one piece (default: --stream).",
     ),
-    _opt(_PACE, "--rpm", metavar="N", help="Most requests a minute (default: no limit)."),
+    _opt(
+        _PACE,
+        "--rpm",
+        metavar="N",
+        help="Most requests a minute (default: what the server says of its limits).",
+    ),
     _opt(
         _PACE,
         "--tpm",
         metavar="N",
-        help="Most tokens a minute, input and output (default: no limit).",
+        help="Most tokens a minute, input and output (default: what the server says).",
     ),
     _opt(
         _PACE,
         "--concurrency",
+        metavar="N|auto",
+        help="Most requests in flight at once; auto finds out how many the server can take "
+        "(default: auto; local models 4).",
+    ),
+    _opt(
+        _PACE,
+        "--max-concurrency",
         metavar="N",
-        help="Most requests in flight at once (default: 16; local models 4).",
+        help="How far auto may go (default: 256).",
+    ),
+    _opt(
+        _PACE,
+        "--shared-limit",
+        metavar="NAME",
+        help="Share --rpm and --tpm with every llmbatch of this host that names the same NAME.",
     ),
     _opt(
         _PACE,
@@ -178,6 +212,13 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         "--stall-timeout",
         metavar="TIME",
         help="Longest silence within an answer (default: 30 s).",
+    ),
+    _opt(
+        _PACE,
+        "--max-outage",
+        metavar="TIME",
+        help="How long to wait for a server that does not answer; then the job stops with exit "
+        "code 4, and the same command goes on (default: 10m).",
     ),
     _opt(
         _PACE,

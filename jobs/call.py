@@ -1,186 +1,201 @@
-"""One row in, one result out: attempts, waits and times around a provider's stream."""
+"""One row in, one result out: over the routes, through their gates, until the row has an end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import UTC, datetime
-
-from msgspec import UNSET, Struct
 
 from .answer import Answer
-from .drain import Drain, Stop
-from .errors import ProviderError, StreamBroken
-from .events import AttemptFailed
-from .model import Failure, Metrics, Rejected, Request, Result, Row, Status
-from .ports import Clock, Gate, Observer, Provider, Seat
-from .retry import Retry, RetryPolicy, decide
-from .retry import Stop as StopRoute
+from .breaker import counts, nobody_there
+from .errors import (
+    BadRequest,
+    FatalError,
+    NoStreaming,
+    Overloaded,
+    ProviderError,
+    RateLimited,
+    Stalled,
+    StreamBroken,
+    TransientError,
+)
+from .events import AttemptFailed, ParamsDropped
+from .lane import Lane
+from .model import Rejected, Result, Row
+from .ports import Clock, Observer, Permit, Seat
+from .progress import Progress, rejected
+from .retry import Decision, GiveUp, Retry, RetryPolicy, decide
+from .routes import Routes
 
+BROKEN_STREAMS = 3
+"""Streams of one row that must break, on a route where none was ever whole, before the row is asked
+for in one piece; where others are whole, its retries are used up first."""
 
-class Progress(Struct):
-    """What one row went through so far; times in seconds."""
-
-    attempts: int = 0
-    limiter: float = 0.0
-    first_sent: float | None = None
-    started_at: float = 0.0
-    retried: list[str] = []
-    best: Answer | None = None
+_BROKEN = (StreamBroken, Stalled)
 
 
 class Call:
-    """Asks one provider, through its gate, until the row has an end."""
+    """Asks the routes, one after the other, until the row has an end."""
 
     def __init__(
         self,
-        provider: Provider,
-        gate: Gate,
+        routes: Routes,
         policy: RetryPolicy,
         *,
-        drain: Drain,
         clock: Clock,
         observer: Observer,
         random: Callable[[], float],
     ) -> None:
-        self._provider = provider
-        self._gate = gate
+        self._routes = routes
         self._policy = policy
-        self._drain = drain
         self._clock = clock
         self._observe = observer
         self._random = random
 
+    def __repr__(self) -> str:
+        return f"<Call {self._routes!r}>"
+
     async def __call__(self, row: Row, seat: Seat) -> Result:
-        """How the row ended. An error that every row would meet also asks the job to end."""
+        """How the row ended. An error that every row would meet takes its route out of the job."""
         if isinstance(row, Rejected):
             return rejected(row)
-        progress = Progress()
+        progress = Progress(row)
+        error: ProviderError | None = None
         while True:
+            found = await self._routes.next_lane(progress.spent, seat)
+            if found is None:
+                return progress.failed(error or self._routes.last_error(), self._clock.now())
+            lane, place, probe = found
             try:
-                answer = await self._attempt(row, seat, progress)
-            except ProviderError as error:
-                decision = decide(error, progress.attempts, self._policy, self._random)
-                wait = decision.wait if isinstance(decision, Retry) else None
-                self._observe(AttemptFailed(row, progress.attempts, error, wait))
-                if not isinstance(decision, Retry):
-                    if isinstance(decision, StopRoute):
-                        self._drain.request(Stop("fatal", decision.reason))
-                    # A permanent error says it all; one that was retried needs its end said, too.
-                    reason = f" ({decision.reason})" if error.retryable else ""
-                    failure = Failure(
-                        error.type, error.http_status, f"{error}{reason}", error.retryable
-                    )
-                    return self._result(row, progress, progress.best, failure)
-                progress.retried.append(error.type)
-                with seat:
-                    await self._clock.sleep(decision.wait)
-            else:
-                return self._result(row, progress, answer, None)
+                if lane is not progress.lane:
+                    self._take(lane, place, progress)
+                answer = await self._attempt(lane, progress, seat, probe)
+            except ProviderError as failure:
+                error = failure
+                if wait := self._after(failure, lane, progress, probe):
+                    with seat:
+                        await self._clock.sleep(wait)
+                continue
+            except BaseException:
+                if probe:
+                    self._routes.probe_ended(lane)
+                raise
+            if answer is None:
+                continue
+            if not progress.whole:
+                lane.streamed = True
+            elif not lane.streamed:
+                lane.whole = True
+            lane.breaker.succeeded(probe=probe)
+            if probe:
+                self._routes.probe_ended(lane)
+            return progress.succeeded(answer, self._clock.now())
 
-    async def _attempt(self, row: Request, seat: Seat, progress: Progress) -> Answer:
-        """One trip through the gate and to the provider; the answer is a finished one."""
+    def _take(self, lane: Lane, place: int, progress: Progress) -> None:
+        dropped = progress.take(lane, place)
+        if dropped:
+            self._observe(ParamsDropped(lane.label, dropped))
+
+    async def _attempt(
+        self, lane: Lane, progress: Progress, seat: Seat, probe: bool
+    ) -> Answer | None:
+        """One trip through the gate and to the provider; the answer is a finished one.
+
+        None where the breaker opened while the row waited at the gate: nothing was sent.
+        """
         now = self._clock.now
-        progress.attempts += 1
-        async with self._gate.admit(row) as permit:
+        request = progress.request
+        async with lane.gate.admit(request) as permit:
+            if not (probe or lane.breaker.closed):
+                return None
             seat.sending = True
+            progress.attempts += 1
+            progress.tries += 1
             progress.limiter += permit.waited
             answer = Answer(now())
             if progress.first_sent is None:
                 progress.first_sent = answer.sent
                 progress.started_at = self._clock.wall()
+            error: ProviderError | None = None
             try:
-                async with aclosing(self._provider.stream(row)) as stream:
+                stream = lane.provider.stream(request, whole=progress.whole, hear=permit.hear)
+                async with aclosing(stream):
                     async for delta in stream:
                         answer.add(delta, now())
                 if answer.status is None:
                     raise StreamBroken("the answer ended without its finish")
-            except ProviderError:
-                if answer.size and (progress.best is None or answer.size >= progress.best.size):
-                    progress.best = answer
+            except ProviderError as failure:
+                error = failure
+                progress.keep(answer)
+                self._refused(failure, permit, progress)
                 raise
             finally:
-                permit.settle(answer.usage)
+                permit.settle(answer.usage, error)
         return answer
 
-    def _result(
-        self,
-        row: Request,
-        progress: Progress,
-        answer: Answer | None,
-        failure: Failure | None,
-    ) -> Result:
-        status: Status = "error"
-        if answer is not None:
-            status = (answer.status if failure is None else None) or "partial"
-        return Result(
-            id=row.id,
-            line=row.line,
-            fingerprint=row.fingerprint,
-            status=status,
-            output=None if answer is None else answer.output,
-            finish_reason=None if answer is None else answer.finish_reason,
-            provider=self._provider.name,
-            model=row.model,
-            fallbacks=0,
-            usage=None if answer is None else answer.usage,
-            cost_usd=None if answer is None else answer.cost_usd,
-            metrics=self._metrics(row, progress, answer),
-            error=failure,
-            metadata=row.metadata,
-            tool_calls=UNSET if answer is None else answer.tool_calls or UNSET,
-            logprobs=UNSET if answer is None else answer.logprobs or UNSET,
-            reasoning=UNSET if answer is None else answer.reasoning or UNSET,
-            endpoint=UNSET if row.endpoint == "chat" else row.endpoint,
+    def _refused(self, error: ProviderError, permit: Permit, progress: Progress) -> None:
+        """A server that wants to be left alone pauses the route, and each storm counts once."""
+        if not isinstance(error, RateLimited) and not (
+            isinstance(error, Overloaded) and error.retry_after is not None
+        ):
+            return
+        asked = error.retry_after
+        if asked is not None and asked > self._policy.max_wait:
+            return  # nobody waits that long: see _after
+        if permit.refused(asked) is None:
+            progress.tries -= 1
+        progress.paused = True
+
+    def _after(self, error: ProviderError, lane: Lane, progress: Progress, probe: bool) -> float:
+        """What follows from a failed attempt; the seconds to wait before the next one."""
+        outage = self._note(error, lane, progress, probe)
+        if isinstance(error, _BROKEN):
+            progress.broken += 1
+        if outage and probe and nobody_there(error):
+            decision: Decision = Retry(0.0)  # who probes for the others does not pay for it
+            progress.tries -= 1
+        else:
+            decision = decide(error, progress.tries, self._policy, self._random)
+        decision = self._without_stream(error, decision, lane, progress)
+        wait = None
+        if isinstance(decision, Retry):
+            # A pause of the route is waited for at its gate, an outage in line.
+            wait = 0.0 if progress.paused or not lane.breaker.closed else decision.wait
+            progress.retried.append(error.type)
+        self._observe(AttemptFailed(progress.row, progress.attempts, error, wait))
+        if isinstance(decision, Retry):
+            progress.paused = False
+            return wait or 0.0
+        progress.give_up(error, decision.reason)
+        if isinstance(error, FatalError):
+            self._routes.stop(lane, error)
+        return 0.0
+
+    def _note(self, error: ProviderError, lane: Lane, progress: Progress, probe: bool) -> bool:
+        """Tell the breaker; returns whether the error says that the route fails."""
+        fails = counts(error)
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        if asked is not None and asked > self._policy.max_wait:
+            lane.breaker.trip(error, asked)
+        if fails:
+            lane.breaker.failed(progress.row.id, error, probe=probe)
+        elif error.http_status is not None:
+            lane.breaker.succeeded(probe=probe)
+        if probe:
+            self._routes.probe_ended(lane)
+        return fails
+
+    def _without_stream(
+        self, error: ProviderError, decision: Decision, lane: Lane, progress: Progress
+    ) -> Decision:
+        """Where streaming itself is what fails, the row is asked for once in one piece."""
+        if progress.tried_whole:
+            progress.whole = lane.whole
+            return decision
+        broken = isinstance(error, _BROKEN) and (
+            isinstance(decision, GiveUp)
+            or (not lane.streamed and progress.broken >= BROKEN_STREAMS)
         )
-
-    def _metrics(self, row: Request, progress: Progress, answer: Answer | None) -> Metrics | None:
-        if progress.first_sent is None:
-            return None
-        now = self._clock.now()
-        started = datetime.fromtimestamp(progress.started_at, UTC)
-        ttft = mean = longest = speed = None
-        if answer is not None:
-            if answer.first is not None:
-                ttft = seconds(answer.first - answer.sent)
-            if answer.mean_gap is not None:
-                mean, longest = seconds(answer.mean_gap), seconds(answer.longest_gap)
-            if answer.status and answer.usage and answer.usage.output_tokens and now > answer.sent:
-                speed = round(answer.usage.output_tokens / (now - answer.sent), 2)
-        return Metrics(
-            started_at=started.isoformat(timespec="milliseconds")[:-6] + "Z",
-            queue_s=seconds(progress.first_sent - row.read_at),
-            limiter_s=seconds(progress.limiter),
-            ttft_s=ttft,
-            itl_mean_s=mean,
-            itl_max_s=longest,
-            latency_s=seconds(now - progress.first_sent),
-            output_tokens_per_s=speed,
-            attempts=progress.attempts,
-            retried=progress.retried,
-        )
-
-
-def seconds(value: float) -> float:
-    """To the microsecond, which is more than a network knows."""
-    return round(value, 6)
-
-
-def rejected(row: Rejected) -> Result:
-    """The result of a row that was never sent."""
-    return Result(
-        id=row.id,
-        line=row.line,
-        fingerprint=row.fingerprint,
-        status="invalid",
-        output=None,
-        finish_reason=None,
-        provider=None,
-        model=None,
-        fallbacks=0,
-        usage=None,
-        cost_usd=None,
-        metrics=None,
-        error=Failure(row.error_type, None, row.reason, retryable=False),
-        metadata=row.metadata,
-    )
+        if not broken and not isinstance(error, NoStreaming):
+            return decision
+        progress.whole = progress.tried_whole = True
+        return Retry(decision.wait if isinstance(decision, Retry) else 0.0)

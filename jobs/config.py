@@ -10,30 +10,34 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from .dialects import Api
 from .model import Endpoint
 
 Count = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 Rate = Annotated[float, Meta(gt=0)]
+Concurrency = Count | Literal["auto"]
 
 
 class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An entry of ``providers:``: an OpenAI-compatible server with a name of its own.
+    """An entry of ``providers:``: a server with a name of its own.
 
-    The key comes from the first of ``api_key_env`` (a variable's name), ``api_key_file`` (a path)
-    and ``api_key_cmd`` (a command whose standard output it is); none of them is no key.
-    ``rpm``, ``tpm`` and ``concurrency`` are this route's limits where the job names none.
+    ``base_url`` None is the known provider's own. ``api`` is the wire format it speaks; OpenAI's where it says nothing. The key comes from the
+    first of ``api_key_env`` (a variable's name), ``api_key_file`` (a path) and ``api_key_cmd`` (a
+    command whose standard output it is); none of them is no key. ``rpm``, ``tpm`` and
+    ``concurrency`` are this route's limits where the job names none.
     """
 
-    base_url: str
+    base_url: str | None = None
+    api: Api | None = None
     api_key_env: str | None = None
     api_key_file: str | None = None
     api_key_cmd: str | None = None
     headers: Mapping[str, str] = {}
     rpm: Rate | None = None
     tpm: Rate | None = None
-    concurrency: Count | None = None
+    concurrency: Concurrency | None = None
 
     def __repr__(self) -> str:
         return f"ProviderConfig({self.base_url!r})"  # headers and commands may hold secrets
@@ -42,9 +46,11 @@ class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `llmbatch run` can be told.
 
-    ``rpm`` and ``tpm`` are requests and tokens a minute; times are in seconds; ``concurrency`` None
-    is the route's own default. ``max_failed`` is a count (``"3"``) or a share (``"5%"``) of failed
-    rows that still ends with exit code 0.
+    ``rpm`` and ``tpm`` are requests and tokens a minute; times are in seconds; ``concurrency`` and
+    ``endpoint`` None are the route's own default. ``fallbacks`` are models that are asked when the
+    ones before them can't answer. ``shared_limit`` names a budget that all processes of this host
+    share. ``max_failed`` is a count (``"3"``) or a share (``"5%"``) of failed rows that still ends
+    with exit code 0.
     """
 
     # what goes in
@@ -56,18 +62,23 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # who answers
     model: str | None = None
     base_url: str | None = None
-    endpoint: Endpoint = "chat"
+    fallbacks: tuple[str, ...] = ()
+    endpoint: Endpoint | None = None
     params: Mapping[str, Any] = {}
+    drop_params: bool = False
     stream: bool = True
     providers: Mapping[str, ProviderConfig] = {}
     # how fast, and how patient
     rpm: Rate | None = None
     tpm: Rate | None = None
-    concurrency: Count | None = None
+    concurrency: Concurrency | None = None
+    max_concurrency: Count = 256
+    shared_limit: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
     retries: Natural = 5
     max_wait: Seconds = 120.0
     timeout: Seconds = 600.0
     stall_timeout: Seconds = 30.0
+    max_outage: Seconds = 600.0
     grace: Annotated[float, Meta(ge=0)] = 10.0
     # what comes out
     output: str | None = None
@@ -78,29 +89,3 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_failed: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?%?$")] = "0"
     summary: str | None = None
     quiet: bool = False
-
-
-class Known(Struct, frozen=True):
-    """A provider that is data alone: it speaks OpenAI's wire format at its own address.
-
-    ``key_env`` None means that no key is needed. ``slashes`` says that its own model names may
-    hold a slash, so that ``openai/...`` in a row need not mean OpenAI. ``url_env`` is a variable
-    that the provider's SDK takes the address from.
-    """
-
-    base_url: str
-    key_env: str | None
-    slashes: bool = False
-    url_env: str | None = None
-
-
-KNOWN: Mapping[str, Known] = {
-    "openai": Known("https://api.openai.com/v1", "OPENAI_API_KEY", url_env="OPENAI_BASE_URL"),
-    "openrouter": Known("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", slashes=True),
-    "groq": Known("https://api.groq.com/openai/v1", "GROQ_API_KEY", slashes=True),
-    "together": Known("https://api.together.ai/v1", "TOGETHER_API_KEY", slashes=True),
-    "deepseek": Known("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    "xai": Known("https://api.x.ai/v1", "XAI_API_KEY"),
-    "ollama": Known("http://localhost:11434/v1", None, slashes=True),
-}
-"""The next OpenAI-compatible provider is one line here."""

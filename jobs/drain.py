@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Cause = Literal["SIGINT", "SIGTERM", "fatal"]
+Cause = Literal["SIGINT", "SIGTERM", "fatal", "outage"]
 
 
 class Stop(Struct, frozen=True):

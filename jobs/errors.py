@@ -17,6 +17,7 @@
           ErrorInStream              the server reported an error after HTTP 200
         PermanentError             the same request will fail again
           BadRequest                 400, 422 and other 4xx
+            NoStreaming                the server refuses to stream, and may answer in one piece
           ContextTooLong             the prompt does not fit the model
           Refused                    403 for this request: not allowed
           NotFound                   404: no such model or URL
@@ -160,6 +161,10 @@ class BadRequest(PermanentError):
     """HTTP 400, 422 or another 4xx."""
 
     type = "bad_request"
+
+
+class NoStreaming(BadRequest):
+    """The server refuses ``stream``; the same request may succeed without it."""
 
 
 class ContextTooLong(PermanentError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from .errors import ProviderError
@@ -11,7 +13,9 @@ from .model import Request, Result, Status
 class JobStarted(Struct, frozen=True):
     """``total`` is the number of rows, or None where the input can't be scanned.
 
-    ``rpm`` and ``tpm`` are the limits in force, a minute; None is unlimited.
+    ``model`` is the first route, ``fallbacks`` are the others. ``concurrency`` is the most that may
+    be in flight, ``auto`` says that it is found out below that. ``rpm`` and ``tpm`` are the limits
+    in force, a minute; None is unlimited.
     """
 
     total: int | None
@@ -20,6 +24,8 @@ class JobStarted(Struct, frozen=True):
     concurrency: int
     rpm: float | None
     tpm: float | None
+    auto: bool = False
+    fallbacks: Sequence[str] = ()
 
 
 class RowSkipped(Struct, frozen=True):
@@ -50,6 +56,66 @@ class SourceWaited(Struct, frozen=True):
     seconds: float
 
 
+class LimitWaited(Struct, frozen=True):
+    """``route`` had a row and a slot for it, and its rate limit held it for these seconds."""
+
+    route: str
+    seconds: float
+
+
+class LimitLearned(Struct, frozen=True):
+    """The server named its limits; those in force now, a minute (None is unlimited)."""
+
+    route: str
+    rpm: float | None
+    tpm: float | None
+
+
+class RoutePaused(Struct, frozen=True):
+    """The server asked for a pause: nothing is sent on ``route`` for these seconds."""
+
+    route: str
+    seconds: float
+
+
+class ConcurrencyChanged(Struct, frozen=True):
+    """``route`` may have ``now`` requests in flight; ``reason`` in a word or two."""
+
+    route: str
+    before: int
+    now: int
+    reason: str
+
+
+class BreakerOpened(Struct, frozen=True):
+    """``route`` keeps failing: no rows for ``cooldown`` seconds, then one that probes it."""
+
+    route: str
+    reason: str
+    cooldown: float
+
+
+class BreakerClosed(Struct, frozen=True):
+    """``route`` answers again, after so many seconds."""
+
+    route: str
+    outage: float
+
+
+class RouteStopped(Struct, frozen=True):
+    """``route`` is out of the job for good: its key is refused, its quota is used up."""
+
+    route: str
+    reason: str
+
+
+class ParamsDropped(Struct, frozen=True):
+    """Request parameters that ``route`` does not know were left out of a row."""
+
+    route: str
+    names: Sequence[str]
+
+
 class Draining(Struct, frozen=True):
     """No more rows are taken; those in flight have ``grace`` seconds to finish."""
 
@@ -58,4 +124,19 @@ class Draining(Struct, frozen=True):
     grace: float
 
 
-Event = JobStarted | RowSkipped | AttemptFailed | RowFinished | SourceWaited | Draining
+Event = (
+    JobStarted
+    | RowSkipped
+    | AttemptFailed
+    | RowFinished
+    | SourceWaited
+    | LimitWaited
+    | LimitLearned
+    | RoutePaused
+    | ConcurrencyChanged
+    | BreakerOpened
+    | BreakerClosed
+    | RouteStopped
+    | ParamsDropped
+    | Draining
+)

@@ -8,25 +8,25 @@ import random
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import ValidationError, convert, structs
 
 from .call import Call
 from .clock import SystemClock
 from .config import JobConfig
-from .drain import Drain, Stop
+from .drain import Drain
 from .embedded.weights import require
 from .engines.local import LocalEngine
 from .errors import ConfigError
 from .events import Event, JobStarted
-from .filelimit import make_room
-from .keys import Key
-from .limits import open_gate
-from .model import Result, Row, Tidied
-from .ports import Engine, Observer, Seat, Worker
-from .providers.registry import model_for_row, resolve
+from .filelimit import make_room, room_for
+from .lanes import Opening
+from .model import Tidied
+from .ports import Engine, Observer
+from .providers.registry import Route, model_for_row, resolve
 from .retry import RetryPolicy
+from .routes import Routes
 from .sinks.opening import open_output
 from .sources.files import FileSource
 from .sources.inputs import Input, default_output, expand
@@ -34,11 +34,6 @@ from .sources.rows import RowDefaults, RowParser
 from .sources.scan import scan
 from .summary import Summary, Tally
 from .summaryfile import drop_old_summary
-from .tokens import TokenCounter
-
-if TYPE_CHECKING:
-    from .embedded.server import EmbeddedServer
-    from .providers.http import Http
 
 
 def run_job(
@@ -100,7 +95,7 @@ def _checked(config: JobConfig) -> JobConfig:
 
 def _import_senders() -> None:
     """Import aiohttp, the most of the start: after a job may be refused, and off its clock."""
-    from .providers import http, openai  # noqa: F401 - Python keeps them for _Job.http and call
+    from .providers import opening  # noqa: F401 - Python keeps it for the lanes
 
 
 class _Job:
@@ -108,23 +103,29 @@ class _Job:
 
     def __init__(self, config: JobConfig, environ: Mapping[str, str], drain: Drain) -> None:
         self.config = config
+        self.environ = environ
         self.drain = drain
         self.clock = SystemClock()
-        self.route = resolve(config, environ)
-        make_room(self.route.concurrency)
-        self.weights = require(self.route.embedded, environ) if self.route.embedded else None
+        self.routes = resolve(config, environ)
+        first = self.routes[0]
+        self.ceiling = _make_room(self.routes, config.max_concurrency)
+        self.weights = {
+            route.target: require(route.embedded, environ)
+            for route in self.routes
+            if route.embedded is not None
+        }
         self.inputs = expand(config.inputs)
         self.output = _output(config, self.inputs)
         _check_summary(config.summary, self.inputs, self.output)
         self.parser = RowParser(
             RowDefaults(
-                model=self.route.model,
+                model=first.model,
                 system=config.system,
                 template=config.template,
-                endpoint=config.endpoint,
+                endpoint=config.endpoint or first.endpoint,
                 params=config.params,
-                target=self.route.target,
-                resolve_model=lambda model: model_for_row(self.route, model),
+                target=first.target,
+                resolve_model=lambda model: model_for_row(first, model),
             ),
             several=len(self.inputs) > 1,
         )
@@ -138,7 +139,7 @@ class _Job:
         if self.config.summary is not None:
             drop_old_summary(self.config.summary)
         _import_senders()
-        config, route = self.config, self.route
+        config = self.config
         began = self.clock.now()
         total = await asyncio.to_thread(
             scan,
@@ -152,6 +153,7 @@ class _Job:
             tally(self._started(None))
             return tally.summary(wall=self.clock.now() - began, stopped=self.drain.stop)
         async with AsyncExitStack() as stack:
+            routes = self._open_routes(stack, observe)
             sink = await asyncio.to_thread(
                 open_output,
                 self.output,
@@ -159,107 +161,74 @@ class _Job:
                 order=config.order,
                 fresh=config.fresh,
                 force=config.force,
-                room=max(1024, 4 * route.concurrency),
+                room=max(1024, 4 * self.ceiling),
             )
             stack.push_async_callback(sink.aclose)
             observe(self._started(total))
             engine: Engine = LocalEngine(
-                concurrency=route.concurrency,
+                width=lambda: routes.width,
                 drain=self.drain,
                 grace=config.grace,
                 clock=self.clock,
                 observer=observe,
             )
             source = FileSource(self.inputs, self.parser, self.clock, config.limit, total)
-            await engine.run(source, self._worker(stack, observe), sink)
+            call = Call(
+                routes,
+                RetryPolicy(retries=config.retries, max_wait=config.max_wait),
+                clock=self.clock,
+                observer=observe,
+                random=random.random,
+            )
+            await engine.run(source, call, sink)
             done = Tidied() if self.drain.stop else await sink.finish()
         return tally.summary(wall=self.clock.now() - began, stopped=self.drain.stop, tidied=done)
 
-    def _started(self, total: int | None) -> JobStarted:
-        route = self.route
-        return JobStarted(
-            total=total,
-            output=self.output,
-            model=f"{route.name}/{route.model}",
-            concurrency=route.concurrency,
-            rpm=route.rpm,
-            tpm=route.tpm,
+    def _open_routes(self, stack: AsyncExitStack, observe: Observer) -> Routes:
+        opening = Opening(
+            config=self.config,
+            environ=self.environ,
+            clock=self.clock,
+            observe=observe,
+            weights=self.weights,
+            ceiling=self.ceiling,
         )
-
-    def _worker(self, stack: AsyncExitStack, observe: Observer) -> Worker:
-        if self.weights is not None:
-            return _Embedded(self, self.weights, stack, observe)
-        assert self.route.base_url is not None  # noqa: S101 - a route has one or the other
-        http = self.http(self.route.base_url, self.route.key, self.route.headers)
-        stack.push_async_callback(http.aclose)
-        return self.call(http, observe)
-
-    def http(self, base_url: str, key: Key | None, headers: Mapping[str, str]) -> Http:
-        from .providers.http import Http
-
-        return Http(
-            base_url,
-            name=self.route.name,
-            key=key,
-            headers=headers,
-            timeout=self.config.timeout,
-            stall_timeout=self.config.stall_timeout,
-        )
-
-    def call(self, http: Http, observe: Observer) -> Call:
-        from .providers.openai import OpenAI
-
-        config, route = self.config, self.route
-        return Call(
-            OpenAI(http, name=route.name, stream=config.stream),
-            open_gate(
-                concurrency=route.concurrency,
-                rpm=route.rpm,
-                tpm=route.tpm,
-                counter=None if route.tpm is None else TokenCounter(),
-            ),
-            RetryPolicy(retries=config.retries, max_wait=config.max_wait),
+        lanes = []
+        for route in self.routes:
+            lane = opening.lane(route)
+            stack.push_async_callback(lane.provider.aclose)
+            lanes.append(lane)
+        routes = Routes(
+            lanes,
+            max_outage=self.config.max_outage,
             drain=self.drain,
             clock=self.clock,
             observer=observe,
-            random=random.random,
+        )
+        stack.callback(routes.close)
+        return routes
+
+    def _started(self, total: int | None) -> JobStarted:
+        first, *others = self.routes
+        auto = first.concurrency == "auto"
+        return JobStarted(
+            total=total,
+            output=self.output,
+            model=first.label,
+            concurrency=self.ceiling if first.concurrency == "auto" else first.concurrency,
+            rpm=first.rpm,
+            tpm=first.tpm,
+            auto=auto,
+            fallbacks=[route.label for route in others],
         )
 
 
-class _Embedded:
-    """The worker of the embedded model: its server is started by the first row that needs it."""
-
-    def __init__(self, job: _Job, weights: Path, stack: AsyncExitStack, observe: Observer) -> None:
-        self._job = job
-        self._weights = weights
-        self._stack = stack
-        self._observe = observe
-        self._starting = asyncio.Lock()
-        self._server: EmbeddedServer | None = None
-        self._call: Call | None = None
-
-    async def __call__(self, row: Row, seat: Seat) -> Result:
-        call = self._call
-        if call is None:
-            async with self._starting:
-                call = self._call or await self._start()
-        result = await call(row, seat)
-        if result.error is not None and self._server and self._server.returncode is not None:
-            self._job.drain.request(Stop("fatal", "the embedded model's process has ended"))
-        return result
-
-    async def _start(self) -> Call:
-        from .embedded.server import EmbeddedServer
-
-        job = self._job
-        server = await EmbeddedServer.start(
-            self._weights, parallel=job.route.concurrency, alias=job.route.model
-        )
-        self._stack.push_async_callback(server.aclose)
-        http = job.http(server.base_url, Key(server.key), server.headers)
-        self._stack.push_async_callback(http.aclose)
-        self._server, self._call = server, job.call(http, self._observe)
-        return self._call
+def _make_room(routes: Sequence[Route], ceiling: int) -> int:
+    """Open files for what may be in flight; returns how far ``auto`` may go."""
+    fixed = sum(route.concurrency for route in routes if isinstance(route.concurrency, int))
+    auto = sum(route.concurrency == "auto" for route in routes)
+    make_room(fixed)
+    return max(1, (room_for(fixed + auto * ceiling) - fixed) // auto) if auto else fixed
 
 
 def _output(config: JobConfig, inputs: Sequence[Input]) -> str:

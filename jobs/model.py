@@ -25,9 +25,10 @@ class Request(Struct, frozen=True, kw_only=True):
 
     ``messages`` is the chat history (endpoint ``chat``); ``input`` is the prompt of
     ``completions``, the input of ``embeddings`` or ``responses``. ``params`` are request
-    parameters in OpenAI's words (``max_tokens``, ``temperature``, ``tools``, ...). ``model`` is
-    the name the server knows. ``line`` is 1-based within ``path``. ``fingerprint`` covers
-    everything that shapes the answer.
+    parameters in OpenAI's words (``max_tokens``, ``temperature``, ``tools``, ...); ``extra`` are
+    parts of the body that are sent as they stand, whatever the provider. ``model`` is the name the
+    server knows. ``line`` is 1-based within ``path``. ``fingerprint`` covers everything that shapes
+    the answer.
     ``read_at`` is the clock's time (seconds) at which the row was read.
     """
 
@@ -40,6 +41,7 @@ class Request(Struct, frozen=True, kw_only=True):
     messages: Sequence[Mapping[str, Any]] = ()
     input: Any = None
     params: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] = {}
     metadata: Mapping[str, Any] = {}
     read_at: float = 0.0
 
@@ -82,6 +84,22 @@ class Usage(Struct, frozen=True):
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+
+
+class Quota(Struct, frozen=True):
+    """What a server says of its limits in an answer's headers; None is what it does not say.
+
+    ``rpm`` and ``tpm`` are requests and tokens a minute. ``requests_left`` and ``tokens_left`` are
+    what may still be sent, and ``requests_reset`` and ``tokens_reset`` the seconds until the server
+    calls its quota full again.
+    """
+
+    rpm: float | None = None
+    tpm: float | None = None
+    requests_left: int | None = None
+    tokens_left: int | None = None
+    requests_reset: float | None = None
+    tokens_reset: float | None = None
 
 
 class Delta(Struct, frozen=True):

@@ -10,8 +10,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from .errors import ProviderError
 from .events import Event
-from .model import Delta, Request, Result, Row, Status, Tidied, Usage
+from .model import Delta, Quota, Request, Result, Row, Status, Tidied, Usage
 
 
 class Clock(Protocol):
@@ -44,13 +45,30 @@ class Permit(Protocol):
         """Seconds that admission took."""
         ...
 
-    def settle(self, usage: Usage | None) -> None:
-        """Put the real usage in the place of the estimate; None leaves the estimate standing."""
+    def hear(self, quota: Quota) -> None:
+        """What the server said of its limits in the answer to this request."""
+        ...
+
+    def refused(self, retry_after: float | None) -> float | None:
+        """The server wants to be left alone, for so many seconds if it says so.
+
+        Pauses the whole route and returns for how long, in seconds; None where the route was
+        paused already when this came (the request was sent before that): that is the same refusal.
+        """
+        ...
+
+    def settle(self, usage: Usage | None, error: ProviderError | None) -> None:
+        """How it ended. Usage takes the estimate's place; None leaves the estimate standing."""
         ...
 
 
 class Gate(Protocol):
     """The limits of one route: slots, requests and tokens a minute. First come, first served."""
+
+    @property
+    def width(self) -> int:
+        """How many requests may be in flight now."""
+        ...
 
     def admit(self, request: Request) -> AbstractAsyncContextManager[Permit]:
         """Wait for a slot, then for the budget; leaving the context gives the slot back.
@@ -60,13 +78,22 @@ class Gate(Protocol):
         ...
 
 
+Hear = Callable[[Quota], None]
+"""Told what a server says of its limits, as soon as the head of an answer is there."""
+
+
 class Provider(Protocol):
     """One wire format, one server."""
 
     name: str
 
-    def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        """One attempt. Raises only :class:`.errors.ProviderError`; ends only after a finish."""
+    def stream(
+        self, request: Request, *, whole: bool = False, hear: Hear | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """One attempt; ``whole`` asks for the answer in one piece.
+
+        Raises only :class:`.errors.ProviderError`; ends only after a finish.
+        """
         ...
 
     async def aclose(self) -> None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -13,9 +13,12 @@ from yarl import URL
 
 from ..errors import ConfigError, ProviderError, Stalled, TimedOut
 from ..keys import Key
+from ..model import Quota
+from ..ports import Hear
 from .breaks import FOREIGN, before_answer, within_answer
 from .failures import Failures
 from .proxies import proxy_for
+from .quota import no_quota
 from .watchdog import JUST_HEARD, Flight, Watchdog
 
 CONNECT_TIMEOUT = 30.0
@@ -29,6 +32,9 @@ LAST_BYTES = 1.0
 
 ERROR_BODY = 64 * 1024
 """Bytes of an error's body that are read."""
+
+KNOWN_PATHS = 64
+"""Paths whose URL is kept; where the model stands in the path, rows may bring any number."""
 
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -52,19 +58,26 @@ class Http:
         *,
         name: str,
         key: Key | None = None,
+        header: str = "authorization",
         headers: Mapping[str, str] | None = None,
+        quota: Callable[[Mapping[str, str]], Quota | None] = no_quota,
         timeout: float = 600.0,
         stall_timeout: float = 30.0,
     ) -> None:
-        """Raises :class:`ConfigError` for an address, proxy or header that can't work."""
+        """Raises :class:`ConfigError` for an address, proxy or header that can't work.
+
+        ``header`` carries the key; ``quota`` reads the limits in an answer's headers.
+        """
         self._base = base_url.rstrip("/")
         self._host = _host(self._base)
         self._proxy = proxy_for(self._base)
         self._timeout = timeout
         self._stall = stall_timeout
         own = dict(headers or {})
-        if key is not None and not any(n.lower() == "authorization" for n in own):
-            own["Authorization"] = f"Bearer {key.reveal()}"
+        if key is not None and not any(n.lower() == header for n in own):
+            bearer = header == "authorization"
+            own[header] = f"Bearer {key.reveal()}" if bearer else key.reveal()
+        self._quota = quota
         self._headers = _headers(own)
         secrets = [value for n, value in own.items() if _SECRET_HEADER.search(n)]
         secrets += [value.split()[-1] for value in secrets if value.split()]
@@ -78,15 +91,17 @@ class Http:
     def __repr__(self) -> str:
         return f"Http({self._base!r}, {self.failures.provider!r})"
 
-    async def post(self, path: str, body: bytes) -> Incoming:
+    async def post(self, path: str, body: bytes, hear: Hear | None = None) -> Incoming:
         """Send, and return once the head of a good answer is there.
 
-        The caller closes what is returned. A status other than 2xx is raised as the error it is.
+        ``hear`` is told what that head says of the server's limits. The caller closes what is returned. A status other than 2xx is raised as the error it is.
         """
         session = self._session or self._open()
         assert self._watchdog is not None  # noqa: S101 -- opened together
         url = self._urls.get(path)
         if url is None:
+            if len(self._urls) >= KNOWN_PATHS:
+                self._urls.clear()
             url = self._urls[path] = URL(self._base + path)
         flight = self._watchdog.start()
         try:
@@ -98,6 +113,8 @@ class Http:
                 raise
         else:
             flight.waiting = False
+            if hear is not None and (quota := self._quota(response.headers)) is not None:
+                hear(quota)
             incoming = Incoming(self, response, flight)
             if 200 <= response.status < 300:
                 return incoming

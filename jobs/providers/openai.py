@@ -1,107 +1,79 @@
-"""The provider for every OpenAI-compatible server: chat, completions, embeddings, responses."""
+"""OpenAI's wire format: chat completions, completions, embeddings, responses."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
 
-import msgspec
+from msgspec import structs
 
-from ..errors import TransientError
-from ..model import Delta, Request
-from . import chat, completions, embeddings, responses
-from .http import Http, Incoming
-from .sse import BOM, SseParser
-from .wire import Reader
-
-_encode = msgspec.json.Encoder().encode
-_ODD = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
+from ..dialects import Dialect
+from ..model import Request
+from . import chat, completions, embeddings, responses, responseswords
+from .failures import Failures
+from .wire import Prepared
 
 
-class OpenAI:
-    """One server. ``stream`` asks for streams; either kind of answer is understood anyway."""
+class OpenAIWire:
+    """For every OpenAI-compatible server; what differs between them stands in the dialect."""
 
-    __slots__ = ("_http", "_stream", "name")
+    __slots__ = ("_asks_usage", "_failures", "_path", "_query", "_renames")
 
-    def __init__(self, http: Http, *, name: str, stream: bool = True) -> None:
-        self._http = http
-        self._stream = stream
-        self.name = name
+    def __init__(self, failures: Failures, dialect: Dialect) -> None:
+        self._failures = failures
+        self._path = dialect.path
+        self._query = f"?{urlencode(dialect.query)}" if dialect.query else ""
+        self._renames = dialect.renames
+        self._asks_usage = dialect.asks_usage
 
     def __repr__(self) -> str:
-        return f"OpenAI({self.name!r}, {self._http!r}, stream={self._stream})"
+        return f"{type(self).__name__}({self._failures.provider!r})"
 
-    async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        """One attempt. Raises only :class:`..errors.ProviderError`; ends only after a finish."""
-        path, body, reader = self._prepare(request)
-        incoming = await self._http.post(path, body)
-        odd: str
-        try:
-            data = await _opening(incoming)
-            shape = data[:64].removeprefix(BOM).lstrip()[:1]
-            if shape in (b"{", b"["):
-                yield reader.whole(data + await incoming.rest())
-                return
-            if shape == b"<" or "html" in incoming.content_type:
-                raise self._http.failures.web_page()
-            feed, add = SseParser().feed, reader.add
-            while data:
-                for event in feed(data):
-                    delta = add(event.data)
-                    if delta is not None:
-                        yield delta
-                if reader.done:
-                    incoming.hurry()
-                try:
-                    data = await incoming.read()
-                except TransientError:
-                    if not reader.finished:
-                        raise
-                    break  # all that is missing is the usage
-            yield reader.end()
-            return
-        except _ODD as error:  # a shape that no reader foresaw is one row's trouble, not the job's
-            odd = type(error).__name__
-        finally:
-            incoming.close()
-        raise self._http.failures.malformed(f"the answer has a shape that can't be read ({odd})")
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    def _prepare(self, request: Request) -> tuple[str, bytes, Reader]:
-        """Where to send which bytes, and who reads the answer."""
-        failures = self._http.failures
-        reader: Reader
-        if request.endpoint == "embeddings":
-            values = embeddings.body(request)
-            reader = embeddings.EmbeddingsReader(failures, embeddings.several(request.input))
-        elif request.endpoint == "responses":
-            values = responses.body(request, self._stream)
+    def prepare(self, request: Request, stream: bool) -> Prepared:
+        """The request in the words of its endpoint."""
+        failures, endpoint = self._failures, request.endpoint
+        if self._renames and not self._renames.keys().isdisjoint(request.params):
+            request = structs.replace(request, params=renamed(request.params, self._renames))
+        if endpoint == "chat":
+            values = chat.body(request, stream, self._asks_usage)
+            return Prepared(self._at(chat.PATH, request), values, chat.ChatReader(failures))
+        if endpoint == "responses":
+            values = responses.body(request, stream)
             reader = responses.ResponsesReader(failures)
-        else:
-            wire = chat if request.endpoint == "chat" else completions
-            values = wire.body(request, self._stream)
-            reader = chat.ChatReader(failures)
-        try:
-            return _PATHS[request.endpoint], _encode(values), reader
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            reason = type(error).__name__
-        raise failures.unsendable(f"it can't be written as JSON ({reason})")
+            return Prepared(self._at(responses.PATH, request), values, reader)
+        if endpoint == "embeddings":
+            values = embeddings.body(request)
+            vectors = embeddings.EmbeddingsReader(failures, embeddings.several(request.input))
+            return Prepared(self._at(embeddings.PATH, request), values, vectors)
+        values = completions.body(request, stream, self._asks_usage)
+        return Prepared(self._at(completions.PATH, request), values, chat.ChatReader(failures))
+
+    def _at(self, path: str, request: Request) -> str:
+        """What follows the base URL. A row may bring any name for its model."""
+        if not self._path:
+            return path + self._query
+        model = quote(request.model, safe="")
+        if model in (".", ".."):  # a URL has them mean a folder, encoded or not
+            raise self._failures.unsendable(f'the model "{model}" can\'t stand in a URL')
+        return self._path.replace("{model}", model) + path + self._query
 
 
-_PATHS = {
-    "chat": chat.PATH,
-    "completions": completions.PATH,
-    "embeddings": embeddings.PATH,
-    "responses": responses.PATH,
-}
+class ResponsesWire(OpenAIWire):
+    """OpenAI's Responses for rows in the words of chat completions; its own rows as they are."""
+
+    __slots__ = ()
+
+    def prepare(self, request: Request, stream: bool) -> Prepared:
+        """Raises :class:`..errors.BadRequest` where Responses has no words for it."""
+        if request.endpoint == "chat":
+            request = responseswords.reworded(request, self._failures)
+        return super().prepare(request, stream)
 
 
-async def _opening(incoming: Incoming) -> bytes:
-    """The first bytes that are more than blanks: some servers send blanks to stay connected."""
-    data = await incoming.read()
-    while data and len(data) < 64 and not data.strip():
-        more = await incoming.read()
-        data = data + more if more else b""
-    return data
+def renamed(params: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    """``params`` in the provider's own words; what already is in them wins over a translation."""
+    own = {name: value for name, value in params.items() if name not in names}
+    for name, word in names.items():
+        if name in params:
+            own.setdefault(word, params[name])
+    return own

@@ -1,4 +1,4 @@
-"""Which server answers: from ``model``, ``base_url`` and ``providers`` to one route."""
+"""Who answers: from ``model``, ``base_url``, ``fallbacks`` and ``providers`` to routes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
-from ..config import KNOWN, JobConfig, ProviderConfig
+from ..config import Concurrency, JobConfig, ProviderConfig
+from ..dialects import ANY_SERVER, APIS, KNOWN, Dialect
 from ..errors import ConfigError
 from ..keys import Key, KeySource, Kind, first_key, missing
+from ..model import Endpoint
 
 DEFAULT_MODEL = "local/smollm2"
-DEFAULT_CONCURRENCY = 16
 EMBEDDED_CONCURRENCY = 4
-ANY_SERVER = "openai-compatible"
+"""The slots of the embedded server; "auto" means the same, since it can't grow beyond them."""
+ANY_NAME = "openai-compatible"
 """The provider's name of a bare ``base_url``."""
+OWN = ("local", "litellm")
+"""Prefixes that are no server."""
 
 
 _HINTS = (
@@ -37,21 +41,33 @@ class Route(Struct, frozen=True, kw_only=True):
 
     ``name`` is the provider as results show it; ``model`` is what the server calls it.
     ``base_url`` is None where ``embedded`` (a name or an absolute path of a GGUF file) is to be
-    started. ``rpm`` and ``tpm`` are a minute. ``target`` is stable text for the fingerprint.
-    ``foreign`` are the prefixes that can't be meant for this route.
+    started, and may be for LiteLLM. ``rpm`` and ``tpm`` are a minute; ``concurrency`` is what may
+    be in flight, or "auto". ``target`` is stable text for the fingerprint. ``foreign`` are the
+    prefixes that can't be meant for this route.
     """
 
     name: str
     model: str
     base_url: str | None
+    dialect: Dialect = ANY_SERVER
     key: Key | None = None
     headers: Mapping[str, str] = {}
     embedded: str | None = None
     rpm: float | None = None
     tpm: float | None = None
-    concurrency: int = DEFAULT_CONCURRENCY
+    concurrency: Concurrency = "auto"
     target: str
     foreign: frozenset[str] = frozenset()
+
+    @property
+    def label(self) -> str:
+        """As a person calls it: ``openai/gpt-4o-mini``."""
+        return f"{self.name}/{self.model}"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What a row is sent to that says nothing else."""
+        return "chat"
 
     def __repr__(self) -> str:
         return f"Route({self.target!r}, model={self.model!r})"  # headers may hold secrets
@@ -66,29 +82,57 @@ class Located(Struct, frozen=True, kw_only=True):
     base_url_from: str = ""
 
 
-def resolve(config: JobConfig, environ: Mapping[str, str]) -> Route:
-    """The route of a job, its key included. Raises :class:`ConfigError`."""
-    located = locate(config, environ)
+def resolve(config: JobConfig, environ: Mapping[str, str]) -> tuple[Route, ...]:
+    """The routes of a job, their keys included. Raises :class:`ConfigError`."""
+    return tuple(_with_key(located, environ) for located in locate(config, environ))
+
+
+def _with_key(located: Located, environ: Mapping[str, str]) -> Route:
     key = first_key(located.keys, environ)
     if key is None and located.key_required:
-        raise missing(located.keys, f"{located.route.name}/{located.route.model}")
+        raise missing(located.keys, located.route.label)
     return structs.replace(located.route, key=key)
 
 
-def locate(config: JobConfig, environ: Mapping[str, str]) -> Located:
+def locate(config: JobConfig, environ: Mapping[str, str]) -> tuple[Located, ...]:
     """As :func:`resolve`, but no key is read, no file opened and no command run."""
     if config.model is None and config.base_url is not None:
         raise ConfigError(
             "base_url is set, but no model; say which one that server is to use with --model NAME"
         )
-    model = config.model or DEFAULT_MODEL
+    found = [_locate(config, config.model or DEFAULT_MODEL, environ)]
+    for model in config.fallbacks:
+        located = _locate(_for_fallback(config, model), model, environ)
+        if any(located.route.target == other.route.target for other in found) and any(
+            located.route.label == other.route.label for other in found
+        ):
+            raise ConfigError(f'fallback "{model}" is asked already: name each model once')
+        found.append(located)
+    return tuple(found)
+
+
+def _for_fallback(config: JobConfig, model: str) -> JobConfig:
+    """The job's settings as they apply to a fallback: what is said of its provider comes first."""
+    prefix = model.partition("/")[0]
+    entry = config.providers.get(prefix)
+    named = "/" in model and (prefix in OWN or prefix in KNOWN or entry is not None)
+    return structs.replace(
+        config,
+        base_url=None if named else config.base_url,
+        rpm=(entry.rpm if entry else None) or config.rpm,
+        tpm=(entry.tpm if entry else None) or config.tpm,
+        concurrency=(entry.concurrency if entry else None) or config.concurrency,
+    )
+
+
+def _locate(config: JobConfig, model: str, environ: Mapping[str, str]) -> Located:
     if _LIKE_A_KEY.fullmatch(model):
         raise ConfigError(
             "model holds what looks like a key, which is not shown here; a key comes from a "
             "variable, such as OPENAI_API_KEY, and --model names who answers, as PROVIDER/NAME"
         )
     prefix, slash, name = model.partition("/")
-    known = slash and (prefix == "local" or prefix in config.providers or prefix in KNOWN)
+    known = slash and (prefix in OWN or prefix in config.providers or prefix in KNOWN)
     if known and not name:
         raise ConfigError(f'model "{model}": the name after {prefix}/ is missing')
     if known and prefix == "local":
@@ -159,9 +203,11 @@ def _embedded(config: JobConfig, name: str) -> Located:
         embedded=embedded,
         rpm=config.rpm,
         tpm=config.tpm,
-        concurrency=config.concurrency or EMBEDDED_CONCURRENCY,
+        concurrency=EMBEDDED_CONCURRENCY
+        if config.concurrency in (None, "auto")
+        else config.concurrency,
         target=f"local/{embedded}",
-        foreign=frozenset(KNOWN).union(config.providers),
+        foreign=frozenset(KNOWN).union(config.providers, OWN) - {"local"},
     )
     return Located(route=route)
 
@@ -169,7 +215,9 @@ def _embedded(config: JobConfig, name: str) -> Located:
 def _named(config: JobConfig, name: str, model: str, environ: Mapping[str, str]) -> Located:
     """A provider of the YAML, or one that is known by itself; an entry adds to the latter."""
     entry, known = config.providers.get(name), KNOWN.get(name)
-    keys = _sources(entry, name) if entry else _variables(known.key_env if known else None)
+    api = entry.api if entry else None
+    dialect = APIS[api] if api else known or ANY_SERVER
+    keys = _sources(entry, name) if entry else _variables(known.key_env if known else ())
     if config.base_url is not None:
         url, source = config.base_url, "base_url"
     elif entry and (known is None or entry.base_url != known.base_url):
@@ -177,8 +225,8 @@ def _named(config: JobConfig, name: str, model: str, environ: Mapping[str, str])
     elif known and known.url_env and environ.get(known.url_env, "").strip():
         url, source = environ[known.url_env].strip(), known.url_env
     else:
-        url, source = known.base_url if known else "", "built in"
-    route = _route(config, name, model, check_base_url(url, source), entry)
+        url, source = (known.base_url if known else None) or "", "built in"
+    route = _route(config, name, model, check_base_url(url, source), dialect, entry)
     # Another server than the provider's own may well do without a key.
     required = bool(keys) and source != "base_url"
     return Located(route=route, keys=keys, key_required=required, base_url_from=source)
@@ -187,32 +235,36 @@ def _named(config: JobConfig, name: str, model: str, environ: Mapping[str, str])
 def _any_server(config: JobConfig, model: str) -> Located:
     assert config.base_url is not None  # noqa: S101 -- the caller looked
     url = check_base_url(config.base_url, "base_url")
-    route = structs.replace(_route(config, ANY_SERVER, model, url), foreign=frozenset())
-    return Located(route=route, keys=_variables("OPENAI_API_KEY"), base_url_from="base_url")
+    route = _route(config, ANY_NAME, model, url, ANY_SERVER)
+    return Located(route=route, keys=_variables(("OPENAI_API_KEY",)), base_url_from="base_url")
 
 
 def _route(
-    config: JobConfig, name: str, model: str, url: str, entry: ProviderConfig | None = None
+    config: JobConfig,
+    name: str,
+    model: str,
+    url: str,
+    dialect: Dialect,
+    entry: ProviderConfig | None = None,
 ) -> Route:
     official = name in KNOWN and url == KNOWN[name].base_url and not KNOWN[name].slashes
-    others = frozenset(KNOWN).union(config.providers, ("local",)) - {name}
+    others = frozenset(KNOWN).union(config.providers, OWN) - {name}
     return Route(
         name=name,
         model=model,
         base_url=url,
+        dialect=dialect,
         headers=entry.headers if entry else {},
         rpm=config.rpm or (entry.rpm if entry else None),
         tpm=config.tpm or (entry.tpm if entry else None),
-        concurrency=config.concurrency
-        or (entry.concurrency if entry else None)
-        or DEFAULT_CONCURRENCY,
+        concurrency=config.concurrency or (entry.concurrency if entry else None) or "auto",
         target=f"{name} {url}",
         foreign=others if official else frozenset(),
     )
 
 
-def _variables(name: str | None) -> tuple[KeySource, ...]:
-    return () if name is None else (KeySource(kind="env", name=name, setting=name),)
+def _variables(names: Sequence[str]) -> tuple[KeySource, ...]:
+    return tuple(KeySource(kind="env", name=name, setting=name) for name in names)
 
 
 def _sources(entry: ProviderConfig, provider: str) -> tuple[KeySource, ...]:

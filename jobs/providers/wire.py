@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
 from ..model import Delta, Request, Status, Usage
+from .sse import Event, SseParser
 
 DONE = b"[DONE]"
 
@@ -20,6 +21,12 @@ STATUSES: Mapping[str, Status] = {
     "content_filter": "filtered",
 }
 """What a finish reason means here; any other word is the provider's way to say that it is done."""
+
+
+class Parser(Protocol):
+    """Cuts the bytes of a stream into events; see :class:`.sse.SseParser`."""
+
+    def feed(self, data: bytes) -> Sequence[Event]: ...
 
 
 class Reader(Protocol):
@@ -40,6 +47,34 @@ class Reader(Protocol):
 
     def whole(self, data: bytes) -> Delta:
         """The answer as one JSON body."""
+        ...
+
+
+class Prepared:
+    """One request as it goes out: ``values`` are the JSON body, ``reader`` reads the answer.
+
+    ``path`` follows the base URL; it may hold a query, percent-encoded.
+    """
+
+    __slots__ = ("parser", "path", "reader", "values")
+
+    def __init__(
+        self, path: str, values: dict[str, Any], reader: Reader, parser: Parser | None = None
+    ) -> None:
+        self.path = path
+        self.values = values
+        self.reader = reader
+        self.parser = SseParser() if parser is None else parser
+
+    def __repr__(self) -> str:
+        return f"Prepared({self.path!r}, {self.reader!r})"
+
+
+class Wire(Protocol):
+    """How one provider is spoken to: a request in this project's words out, deltas back."""
+
+    def prepare(self, request: Request, stream: bool) -> Prepared:
+        """Raises :class:`..errors.BadRequest` where the provider has no words for a request."""
         ...
 
 
@@ -73,7 +108,7 @@ def loads(data: bytes) -> Any:
 
 def payload(request: Request, **own: Any) -> dict[str, Any]:
     """The JSON body: the row's parameters and, before them, what the endpoint asks for."""
-    return {"model": request.model, **own, **request.params}
+    return {"model": request.model, **own, **request.params, **request.extra}
 
 
 def _count(value: Mapping[str, Any], *names: str) -> int | None:

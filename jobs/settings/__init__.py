@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from ..config import JobConfig, ProviderConfig
+from ..dialects import KNOWN
 from ..errors import ConfigError
 from .fields import near
 from .items import MAX_BYTES, Item
@@ -172,7 +173,7 @@ def _providers(leaves: Leaves) -> dict[str, ProviderConfig]:
         elif len(path) == 4:
             entry.setdefault(path[2], {})[path[3]] = leaf.value
     for name, entry in entries.items():
-        if not entry.get("base_url"):
+        if not entry.get("base_url") and name not in KNOWN:
             where = leaves[("providers", name)].origin
             raise ConfigError(
                 f"{where}: providers.{name}: base_url is missing; say where the server is"

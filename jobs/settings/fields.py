@@ -18,7 +18,12 @@ from ..config import JobConfig, ProviderConfig
 JOB: Mapping[str, Any] = {field.name: field.type for field in structs.fields(JobConfig)}
 PROVIDER: Mapping[str, Any] = {field.name: field.type for field in structs.fields(ProviderConfig)}
 MAPPINGS = frozenset({"params", "providers"})
-SCALARS = tuple(name for name in JOB if name not in MAPPINGS and name != "inputs")
+LISTS: Mapping[str, str] = {
+    "inputs": "a path or a list of paths",
+    "fallbacks": "a model or a list of models",
+}
+"""Fields that hold several texts, and what they must be."""
+SCALARS = tuple(name for name in JOB if name not in MAPPINGS and name not in LISTS)
 
 PARAMS: Mapping[str, Any] = {
     "temperature": float,
@@ -47,7 +52,7 @@ _TAKEN = {
     "prompt": "the input's rows hold it",
     "input": "the input's rows hold it",
 }
-_TIMES = frozenset({"max_wait", "timeout", "stall_timeout", "grace"})
+_TIMES = frozenset({"max_wait", "timeout", "stall_timeout", "max_outage", "grace"})
 _TIME = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|m|h)?\s*", re.IGNORECASE | re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _WORDS = {"true": True, "yes": True, "on": True, "1": True}
@@ -67,7 +72,11 @@ def convert(name: str, value: Any, annotation: Any) -> Any:
     if isinstance(kind, inspect.UnionType):
         if value is None or value == "":
             return None
-        kind = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
+        parts = [part for part in kind.types if not isinstance(part, inspect.NoneType)]
+        words = [part for part in parts if isinstance(part, inspect.LiteralType)]
+        kind = parts[0]
+        if words and len(parts) > 1 and isinstance(value, str) and not _is_number(value):
+            return _word(value, str(words[0].values[0]))
     match kind:
         case inspect.BoolType():
             return _boolean(value)
@@ -78,8 +87,10 @@ def convert(name: str, value: Any, annotation: Any) -> Any:
             return _choice(value, [str(choice) for choice in kind.values])
         case inspect.StrType(pattern=None):
             return _text(value)
-        case inspect.StrType():
+        case inspect.StrType() if name == "max_failed":
             return _share(value, kind.pattern or "")
+        case inspect.StrType():
+            return _name(value, kind.pattern or "")
         case _:
             raise AssertionError(f"no rule for {name}")
 
@@ -155,6 +166,14 @@ def _number(value: Any) -> float:
     return number
 
 
+def _is_number(text: str) -> bool:
+    try:
+        _number(text)
+    except Wrong:
+        return False
+    return True
+
+
 def _time(value: Any) -> float:
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is not None:
@@ -193,6 +212,20 @@ def _text(value: Any) -> str:
         quotes = "" if value is None or isinstance(value, (dict, list)) else "; put it in quotes"
         raise Wrong(f"must be text, got {shown(value)}{quotes}")
     return value
+
+
+def _word(value: str, word: str) -> str:
+    """The one word that may stand where a number is wanted."""
+    if value.strip().lower() != word:
+        raise Wrong(f"must be a number or {word}, got {shown(value)}")
+    return word
+
+
+def _name(value: Any, pattern: str) -> str:
+    text = _text(value)
+    if re.fullmatch(pattern.strip("^$"), text) is None:
+        raise Wrong(f"must be a name of letters, digits, . _ and - alone, got {shown(value)}")
+    return text
 
 
 def _share(value: Any, pattern: str) -> str:

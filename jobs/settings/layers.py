@@ -11,9 +11,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..config import KNOWN
+from ..dialects import KNOWN
 from ..errors import ConfigError
-from .fields import JOB, MAPPINGS, PARAMS, PROVIDER, SCALARS, Wrong, convert, near, param, shown
+from .fields import JOB, LISTS, MAPPINGS, PARAMS, PROVIDER, SCALARS, Wrong, convert, near, param, shown
 from .items import Item
 
 Path = tuple[str, ...]
@@ -63,8 +63,8 @@ class FileLayer:
                 yield from self._params(item)
             elif name == "providers":
                 yield from self._providers(item)
-            elif name == "inputs":
-                yield (name,), self._checked(item.line, name, _inputs, item.plain), item.line
+            elif name in LISTS:
+                yield (name,), self._checked(item.line, name, _texts, name, item.plain), item.line
             else:
                 yield (name,), self._field((name,), item, JOB[name]), item.line
 
@@ -160,9 +160,12 @@ def flag_leaves(flags: Mapping[str, Any]) -> Leaves:
             continue
         if name not in JOB or name in MAPPINGS:
             raise ConfigError(f"{name}: not a setting that a flag can hold")
-        flag = "command line" if name == "inputs" else _flag(name, value)
+        flag = _FLAGS.get(name) or _flag(name, value)
         leaves[(name,)] = Leaf(_flat((name,), value, flag), flag)
     return leaves
+
+
+_FLAGS = {"inputs": "command line", "fallbacks": "--fallback"}
 
 
 def _flag(name: str, value: Any = None) -> str:
@@ -173,18 +176,22 @@ def _flat(path: Path, value: Any, origin: str) -> Any:
     try:
         if path[0] == "params":
             return param(path[1], value)
-        return _inputs(value) if path[0] == "inputs" else convert(path[0], value, JOB[path[0]])
+        if path[0] in LISTS:
+            return _texts(path[0], value)
+        return convert(path[0], value, JOB[path[0]])
     except Wrong as error:
         raise ConfigError(f"{origin}: {error}") from None
 
 
-def _inputs(value: Any) -> tuple[str, ...]:
-    """One path, or a list of them."""
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    """One text, or a list of them."""
+    if value is None and name != "inputs":
+        return ()
     if isinstance(value, str):
         return (value,)
     if isinstance(value, (list, tuple)) and all(isinstance(path, str) for path in value):
         return tuple(value)
-    raise Wrong(f"must be a path or a list of paths, got {shown(value)}")
+    raise Wrong(f"must be {LISTS[name]}, got {shown(value)}")
 
 
 def _unknown(name: str, prefix: str) -> str:
@@ -215,5 +222,5 @@ def builtin_leaves(leaves: Leaves) -> Leaves:
             continue
         added[(*path, "base_url")] = Leaf(known.base_url, "built in")
         if not any((*path, field) in leaves for field in PROVIDER if field.startswith("api_key")):
-            added[(*path, "api_key_env")] = Leaf(known.key_env, "built in")
+            added[(*path, "api_key_env")] = Leaf(next(iter(known.key_env), None), "built in")
     return added

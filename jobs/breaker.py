@@ -1,0 +1,142 @@
+"""When a route keeps failing: leave it alone for a while, then ask with one row. No I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from .errors import (
+    ConnectionFailed,
+    ErrorInStream,
+    MalformedResponse,
+    Overloaded,
+    ProviderError,
+    TimedOut,
+)
+from .events import BreakerClosed, BreakerOpened
+from .ports import Observer
+
+WINDOW = 20
+"""The latest outcomes that are looked at; a row that fails again and again is one of them."""
+
+SHARE = 0.5
+"""Of the window, the failures that open the breaker."""
+
+DOWN = 4
+"""Rows that must have found nobody there (no connection, 502 to 504, 529)."""
+
+FAILING = 10
+"""Rows that must have failed in another way: a few prompts that choke a server are no outage."""
+
+COOLDOWN = 1.0
+LONGEST_COOLDOWN = 10.0
+GROWTH = 1.5
+"""Seconds until the first probe, and until each further one, which come ever more slowly."""
+
+_NOBODY = frozenset({502, 503, 504, 529})
+
+
+def counts(error: ProviderError) -> bool:
+    """Whether the error says something about the server, and not about the request.
+
+    Streams that break are not counted: it may be that streaming is all that fails (see call.py),
+    and where a server is gone the next attempt finds that out.
+    """
+    return isinstance(
+        error, Overloaded | ConnectionFailed | TimedOut | ErrorInStream | MalformedResponse
+    )
+
+
+def nobody_there(error: ProviderError) -> bool:
+    """Whether it can't have been the row's fault."""
+    return isinstance(error, ConnectionFailed) or error.http_status in _NOBODY
+
+
+class Breaker:
+    """Of one route. Closed, it lets rows pass; open, none; after a cooldown, one as a probe.
+
+    A probe that succeeds closes it, one that fails starts a longer cooldown. Times in seconds.
+    """
+
+    __slots__ = (
+        "_cooldown",
+        "_down",
+        "_label",
+        "_now",
+        "_observe",
+        "_outcomes",
+        "opened_at",
+        "probing",
+        "ready_at",
+        "reason",
+    )
+
+    def __init__(self, label: str, now: Callable[[], float], observe: Observer) -> None:
+        self._label = label
+        self._now = now
+        self._observe = observe
+        self._outcomes: deque[str | None] = deque(maxlen=WINDOW)
+        self._down: set[str] = set()
+        self._cooldown = COOLDOWN
+        self.opened_at: float | None = None
+        self.ready_at = 0.0
+        self.reason = ""
+        self.probing = False
+
+    @property
+    def closed(self) -> bool:
+        return self.opened_at is None
+
+    def admits_probe(self) -> bool:
+        """Open, cooled down, and nobody is out probing."""
+        return not self.probing and self.opened_at is not None and self._now() >= self.ready_at
+
+    def succeeded(self, *, probe: bool) -> None:
+        """The server answered, be it with an error about the request."""
+        self._outcomes.append(None)
+        if probe and self.opened_at is not None:
+            outage = self._now() - self.opened_at
+            self.opened_at = None
+            self.probing = False
+            self._cooldown = COOLDOWN
+            self._outcomes.clear()
+            self._down.clear()
+            self._observe(BreakerClosed(self._label, round(outage, 3)))
+
+    def failed(self, row: str, error: ProviderError, *, probe: bool) -> None:
+        """An attempt for this row failed with an error that counts."""
+        if probe:
+            self.reason = str(error)
+            self.probing = False
+            self._cooldown = min(LONGEST_COOLDOWN, self._cooldown * GROWTH)
+            self.ready_at = self._now() + self._cooldown
+            return
+        if self.opened_at is not None:
+            return
+        if row not in self._outcomes:
+            self._outcomes.append(row)
+        self._down.intersection_update(self._outcomes)
+        if nobody_there(error):
+            self._down.add(row)
+        failures = sum(outcome is not None for outcome in self._outcomes)
+        if failures < SHARE * len(self._outcomes):
+            return
+        if len(self._down) >= DOWN or failures >= FAILING:
+            self._open(error)
+
+    def trip(self, error: ProviderError, cooldown: float) -> None:
+        """Open at once: the server said that it will not answer for so long."""
+        if self.opened_at is None:
+            self._cooldown = max(COOLDOWN, cooldown)
+            self._open(error)
+            self._cooldown = COOLDOWN
+
+    def _open(self, error: ProviderError) -> None:
+        now = self._now()
+        self.reason = str(error)
+        self.opened_at = now
+        self.ready_at = now + self._cooldown
+        self._observe(BreakerOpened(self._label, str(error), self._cooldown))
+
+    def __repr__(self) -> str:
+        return "<Breaker closed>" if self.closed else f"<Breaker open, probing={self.probing}>"

@@ -1,0 +1,51 @@
+"""One route at work: who answers, how much may be asked of him, and whether he answers at all."""
+
+from __future__ import annotations
+
+from .breaker import Breaker
+from .errors import ProviderError
+from .fitting import Fit
+from .ports import Gate, Provider
+
+
+class Lane:
+    """``label`` is the route as a person calls it, ``model`` the name that its server knows.
+
+    ``dead`` is the error that took it out of the job for good. ``whole`` says that answers are
+    asked for in one piece: as configured, or because streams were found not to work.
+    """
+
+    __slots__ = (
+        "breaker",
+        "dead",
+        "fit",
+        "gate",
+        "label",
+        "model",
+        "provider",
+        "streamed",
+        "whole",
+    )
+
+    def __init__(
+        self,
+        provider: Provider,
+        gate: Gate,
+        breaker: Breaker,
+        fit: Fit,
+        *,
+        model: str,
+        whole: bool = False,
+    ) -> None:
+        self.provider = provider
+        self.gate = gate
+        self.breaker = breaker
+        self.fit = fit
+        self.model = model
+        self.label = f"{provider.name}/{model}"
+        self.whole = whole
+        self.streamed = False
+        self.dead: ProviderError | None = None
+
+    def __repr__(self) -> str:
+        return f"<Lane {self.label}: {self.breaker!r}, {self.gate!r}>"

@@ -1,0 +1,146 @@
+"""From routes to lanes: the part of the composition root that knows how each of them is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
+
+from .breaker import Breaker
+from .clock import SystemClock
+from .config import JobConfig
+from .errors import FatalError, ProviderError
+from .fitting import Fit
+from .keys import Key
+from .lane import Lane
+from .limits import open_gate
+from .limits.shared import shared_path
+from .model import Delta, Request
+from .ports import Hear, Observer, Provider
+from .providers.registry import Route
+from .tokens import TokenCounter
+
+if TYPE_CHECKING:
+    from .embedded.server import EmbeddedServer
+
+
+class Opening(Struct, frozen=True, kw_only=True):
+    """What all lanes of a job have in common; ``weights`` are of the embedded routes, by target.
+
+    ``ceiling`` is how far ``concurrency: auto`` may go.
+    """
+
+    config: JobConfig
+    environ: Mapping[str, str]
+    clock: SystemClock
+    observe: Observer
+    weights: Mapping[str, Path]
+    ceiling: int
+
+    def lane(self, route: Route) -> Lane:
+        """Nothing is connected or started yet. Raises :class:`.errors.ConfigError`."""
+        config = self.config
+        counter = None if route.tpm is None else TokenCounter()
+        shared = None
+        if config.shared_limit is not None and route.embedded is None:
+            shared = shared_path(self.environ, config.shared_limit, route.name)
+        gate = open_gate(
+            route=route.label,
+            concurrency=route.concurrency,
+            ceiling=self.ceiling,
+            rpm=route.rpm,
+            tpm=route.tpm,
+            counter=counter,
+            shared=shared,
+            observe=self.observe,
+        )
+        return Lane(
+            self._provider(route),
+            gate,
+            Breaker(route.label, self.clock.now, self.observe),
+            fit_of(route, config),
+            model=route.model,
+            whole=not config.stream,
+        )
+
+    def _provider(self, route: Route) -> Provider:
+        if route.embedded is not None:
+            return Embedded(self, route, self.weights[route.target])
+        from .providers.opening import open_provider  # aiohttp: the most of the start
+
+        return open_provider(
+            route,
+            timeout=self.config.timeout,
+            stall_timeout=self.config.stall_timeout,
+            drop=self.config.drop_params,
+        )
+
+
+def fit_of(route: Route, config: JobConfig) -> Fit:
+    """What the route takes of a request."""
+    return Fit(route.name, route.dialect, config.drop_params)
+
+
+class Embedded:
+    """The embedded model as a provider: its server is started by the first row that needs it."""
+
+    def __init__(self, opening: Opening, route: Route, weights: Path) -> None:
+        self.name = route.name
+        self._opening = opening
+        self._route = route
+        self._weights = weights
+        self._starting = asyncio.Lock()
+        self._server: EmbeddedServer | None = None
+        self._provider: Provider | None = None
+
+    async def stream(
+        self, request: Request, *, whole: bool = False, hear: Hear | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """As any server's; a process that has ended is a FatalError."""
+        provider = self._provider
+        if provider is None:
+            async with self._starting:
+                provider = self._provider or await self._start()
+        try:
+            async with aclosing(provider.stream(request, whole=whole, hear=hear)) as stream:
+                async for delta in stream:
+                    yield delta
+        except ProviderError as error:
+            if self._server is None or self._server.returncode is None:
+                raise
+            reason = f"the embedded model's process has ended ({error})"
+        else:
+            return
+        raise FatalError(reason, provider=self.name)
+
+    async def _start(self) -> Provider:
+        from .embedded.server import EmbeddedServer
+        from .providers.opening import open_provider
+
+        route, config = self._route, self._opening.config
+        assert isinstance(route.concurrency, int)  # noqa: S101 - the server's slots are fixed
+        server = await EmbeddedServer.start(
+            self._weights, parallel=route.concurrency, alias=route.model
+        )
+        self._server = server
+        served = structs.replace(
+            route, base_url=server.base_url, key=Key(server.key), headers=server.headers
+        )
+        self._provider = open_provider(
+            served, timeout=config.timeout, stall_timeout=config.stall_timeout
+        )
+        return self._provider
+
+    async def aclose(self) -> None:
+        """Close the connections, then end the server."""
+        if self._provider is not None:
+            await self._provider.aclose()
+        if self._server is not None:
+            await self._server.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Embedded {self._route.label}, {'started' if self._server else 'not started'}>"

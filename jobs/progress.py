@@ -1,0 +1,182 @@
+"""What a row goes through until it has its end, and the result that this makes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from msgspec import UNSET, Struct, structs
+
+from .answer import Answer
+from .errors import ProviderError
+from .lane import Lane
+from .model import Failure, Metrics, Rejected, Request, Result, Status
+
+
+class Best(Struct, frozen=True):
+    """The most that any broken attempt brought, and who brought it."""
+
+    answer: Answer
+    request: Request
+    lane: Lane
+    place: int
+
+
+class Progress:
+    """One row on its way; times in seconds.
+
+    ``request`` is the row as ``lane``, the one at ``place``, is asked it. ``spent`` are the places
+    that can't answer it, with ``failures`` to say why. ``tries`` are the attempts on this lane that
+    count against the row's retries, ``broken`` those of them whose stream broke; ``attempts`` are
+    all, on all lanes. ``whole`` says that the next attempt asks for the answer in one piece,
+    ``tried_whole`` that this was done although the route streams. ``paused`` says that the last
+    error paused the route.
+    """
+
+    __slots__ = (
+        "_tries", "attempts", "best", "broken", "failures", "first_sent", "lane", "limiter",
+        "paused", "place", "request", "retried", "row", "spent", "started_at", "tried_whole",
+        "tries", "whole",
+    )  # fmt: skip
+
+    def __init__(self, row: Request) -> None:
+        self.row = row
+        self.request = row
+        self.lane: Lane | None = None
+        self.place = 0
+        self.spent: set[int] = set()
+        self.failures: list[str] = []
+        self.attempts = 0
+        self.tries = 0
+        self._tries: dict[int, int] = {}
+        self.broken = 0
+        self.whole = False
+        self.tried_whole = False
+        self.paused = False
+        self.limiter = 0.0
+        self.first_sent: float | None = None
+        self.started_at = 0.0
+        self.retried: list[str] = []
+        self.best: Best | None = None
+
+    def take(self, lane: Lane, place: int) -> list[str]:
+        """Go on with this lane; returns the names of the parameters that were dropped for it.
+
+        Raises :class:`.errors.BadRequest` where the row does not fit it.
+        """
+        if self.lane is not None:
+            self._tries[self.place] = self.tries
+        self.lane, self.place = lane, place
+        self.tries, self.broken = self._tries.get(place, 0), 0
+        self.whole, self.tried_whole = lane.whole, lane.whole
+        row = self.row if place == 0 else structs.replace(self.row, model=lane.model)
+        self.request, dropped = lane.fit(row)
+        return dropped
+
+    def keep(self, answer: Answer) -> None:
+        """An attempt broke off; what it brought is kept unless an earlier one brought more."""
+        assert self.lane is not None  # noqa: S101 - somebody was asked
+        if answer.size and (self.best is None or answer.size >= self.best.answer.size):
+            self.best = Best(answer, self.request, self.lane, self.place)
+
+    def give_up(self, error: ProviderError, reason: str) -> None:
+        """This lane can't answer the row."""
+        assert self.lane is not None  # noqa: S101 - somebody was asked
+        self.spent.add(self.place)
+        # A permanent error says it all; one that was retried needs its end said, too.
+        self.failures.append(f"{error} ({reason})" if error.retryable else str(error))
+        if len(self.failures) == 2:
+            self.failures[0] = f"first route: {self.failures[0]}"
+        if len(self.failures) > 1:
+            self.failures[-1] = f"{self.lane.label}: {self.failures[-1]}"
+
+    def succeeded(self, answer: Answer, now: float) -> Result:
+        """The result of a finished answer."""
+        assert self.lane is not None  # noqa: S101 - it gave the answer
+        best = Best(answer, self.request, self.lane, self.place)
+        return self._result(best, answer.status or "error", None, now)
+
+    def failed(self, error: ProviderError, now: float) -> Result:
+        """The result of a row that no route answered: ``error`` is the last one."""
+        text = "; ".join(self.failures) or str(error)
+        failure = Failure(error.type, error.http_status, text, error.retryable)
+        return self._result(self.best, "error" if self.best is None else "partial", failure, now)
+
+    def _result(
+        self, found: Best | None, status: Status, failure: Failure | None, now: float
+    ) -> Result:
+        row = self.row
+        answer = None if found is None else found.answer
+        lane = self.lane if found is None else found.lane
+        return Result(
+            id=row.id,
+            line=row.line,
+            fingerprint=row.fingerprint,
+            status=status,
+            output=None if answer is None else answer.output,
+            finish_reason=None if answer is None else answer.finish_reason,
+            provider=None if lane is None else lane.provider.name,
+            model=self.request.model if found is None else found.request.model,
+            fallbacks=self.place if found is None else found.place,
+            usage=None if answer is None else answer.usage,
+            cost_usd=None if answer is None else answer.cost_usd,
+            metrics=self._metrics(answer, now),
+            error=failure,
+            metadata=row.metadata,
+            tool_calls=UNSET if answer is None else answer.tool_calls or UNSET,
+            logprobs=UNSET if answer is None else answer.logprobs or UNSET,
+            reasoning=UNSET if answer is None else answer.reasoning or UNSET,
+            endpoint=UNSET if row.endpoint == "chat" else row.endpoint,
+        )
+
+    def _metrics(self, answer: Answer | None, now: float) -> Metrics | None:
+        if self.first_sent is None:
+            return None
+        started = datetime.fromtimestamp(self.started_at, UTC)
+        ttft = mean = longest = speed = None
+        if answer is not None:
+            if answer.first is not None:
+                ttft = seconds(answer.first - answer.sent)
+            if answer.mean_gap is not None:
+                mean, longest = seconds(answer.mean_gap), seconds(answer.longest_gap)
+            if answer.status and answer.usage and answer.usage.output_tokens and now > answer.sent:
+                speed = round(answer.usage.output_tokens / (now - answer.sent), 2)
+        return Metrics(
+            started_at=started.isoformat(timespec="milliseconds")[:-6] + "Z",
+            queue_s=seconds(self.first_sent - self.row.read_at),
+            limiter_s=seconds(self.limiter),
+            ttft_s=ttft,
+            itl_mean_s=mean,
+            itl_max_s=longest,
+            latency_s=seconds(now - self.first_sent),
+            output_tokens_per_s=speed,
+            attempts=self.attempts,
+            retried=self.retried,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Progress {self.attempts} attempts, {len(self.spent)} routes spent>"
+
+
+def seconds(value: float) -> float:
+    """To the microsecond, which is more than a network knows."""
+    return round(value, 6)
+
+
+def rejected(row: Rejected) -> Result:
+    """The result of a row that was never sent."""
+    return Result(
+        id=row.id,
+        line=row.line,
+        fingerprint=row.fingerprint,
+        status="invalid",
+        output=None,
+        finish_reason=None,
+        provider=None,
+        model=None,
+        fallbacks=0,
+        usage=None,
+        cost_usd=None,
+        metrics=None,
+        error=Failure(row.error_type, None, row.reason, retryable=False),
+        metadata=row.metadata,
+    )

@@ -1,0 +1,91 @@
+"""The provider for every wire format that goes over HTTP: one attempt, from request to finish."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from ..errors import TransientError
+from ..model import Delta, Request
+from ..ports import Hear
+from .http import Http, Incoming
+from .sse import BOM
+from .wire import Prepared, Wire
+
+_encode = msgspec.json.Encoder().encode
+_ODD = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
+
+
+class Native:
+    """One server and its wire format; a stream and a whole answer are understood, either way."""
+
+    __slots__ = ("_http", "_wire", "name")
+
+    def __init__(self, http: Http, wire: Wire, *, name: str) -> None:
+        self._http = http
+        self._wire = wire
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Native({self.name!r}, {self._wire!r}, {self._http!r})"
+
+    async def stream(
+        self, request: Request, *, whole: bool = False, hear: Hear | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """One attempt; see :class:`..ports.Provider`."""
+        prepared, body = self._prepare(request, stream=not whole)
+        reader = prepared.reader
+        incoming = await self._http.post(prepared.path, body, hear)
+        odd: str
+        try:
+            data = await _opening(incoming)
+            shape = data[:64].removeprefix(BOM).lstrip()[:1]
+            if shape in (b"{", b"["):
+                yield reader.whole(data + await incoming.rest())
+                return
+            if shape == b"<" or "html" in incoming.content_type:
+                raise self._http.failures.web_page()
+            feed, add = prepared.parser.feed, reader.add
+            while data:
+                for event in feed(data):
+                    delta = add(event.data)
+                    if delta is not None:
+                        yield delta
+                if reader.done:
+                    incoming.hurry()
+                try:
+                    data = await incoming.read()
+                except TransientError:
+                    if not reader.finished:
+                        raise
+                    break  # all that is missing is the usage
+            yield reader.end()
+            return
+        except _ODD as error:  # a shape that no reader foresaw is one row's trouble, not the job's
+            odd = type(error).__name__
+        finally:
+            incoming.close()
+        raise self._http.failures.malformed(f"the answer has a shape that can't be read ({odd})")
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    def _prepare(self, request: Request, *, stream: bool) -> tuple[Prepared, bytes]:
+        """What to send where, and who reads the answer."""
+        try:
+            prepared = self._wire.prepare(request, stream)
+            return prepared, _encode(prepared.values)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            reason = type(error).__name__
+        raise self._http.failures.unsendable(f"it can't be written as JSON ({reason})")
+
+
+async def _opening(incoming: Incoming) -> bytes:
+    """The first bytes that are more than blanks: some servers send blanks to stay connected."""
+    data = await incoming.read()
+    while data and len(data) < 64 and not data.strip():
+        more = await incoming.read()
+        data = data + more if more else b""
+    return data
