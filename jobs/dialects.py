@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from . import takes
 from .model import Endpoint
 
 Api = Literal["openai", "openai-responses", "azure", "anthropic", "gemini"]
@@ -55,7 +56,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     query: Mapping[str, str] = {}
     query_env: Mapping[str, str] = {}
     endpoints: frozenset[Endpoint] = ALL
-    takes: Mapping[Endpoint, frozenset[str]] = {}
+    takes: takes.Takes = {}
     renames: Mapping[str, str] = {}
     asks_usage: bool = True
     daily: bool = False
@@ -64,92 +65,6 @@ class Dialect(Struct, frozen=True, kw_only=True):
 
 ANY_SERVER = Dialect(slashes=True)
 """A server that is known by its address alone: OpenAI's wire format, and no assumption."""
-
-
-def _words(*texts: str) -> frozenset[str]:
-    return frozenset(" ".join(texts).split())
-
-
-# What each provider takes, from its API reference and the types of its own SDK, October 2026.
-_COMMON = (
-    "temperature top_p max_tokens max_completion_tokens stop n stream stream_options "
-    "presence_penalty frequency_penalty response_format tools tool_choice"
-)
-_CACHE = "prompt_cache_key prompt_cache_options prompt_cache_retention"
-_SHARED = "metadata moderation parallel_tool_calls safety_identifier service_tier store user"
-
-_RESPONSES = _words(
-    _CACHE,
-    _SHARED,
-    "background context_management conversation include instructions max_output_tokens "
-    "max_tool_calls previous_response_id prompt reasoning stream stream_options temperature text "
-    "tool_choice tools top_logprobs top_p truncation",
-)
-_OPENAI: Mapping[Endpoint, frozenset[str]] = {
-    "chat": _words(
-        _COMMON,
-        _CACHE,
-        _SHARED,
-        "audio function_call functions logit_bias logprobs modalities prediction reasoning_effort "
-        "seed top_logprobs verbosity web_search_options",
-    ),
-    "completions": _words(
-        "best_of echo frequency_penalty logit_bias logprobs max_tokens n presence_penalty seed "
-        "stop stream stream_options suffix temperature top_p user"
-    ),
-    "embeddings": _words("dimensions encoding_format user"),
-    "responses": _RESPONSES,
-}
-_OPENAI_RESPONSES: Mapping[Endpoint, frozenset[str]] = {
-    "chat": (_RESPONSES - _words("background prompt"))
-    | _words(
-        "logprobs max_completion_tokens max_tokens n reasoning_effort response_format verbosity"
-    ),
-    "responses": _RESPONSES,
-}
-_AZURE: Mapping[Endpoint, frozenset[str]] = {
-    "chat": _OPENAI["chat"] | {"data_sources"},
-    "completions": _OPENAI["completions"],
-    "embeddings": _OPENAI["embeddings"] | {"input_type"},
-}
-_GROQ: Mapping[Endpoint, frozenset[str]] = {
-    "chat": _words(
-        _COMMON,
-        "citation_options compound_custom disable_tool_validation documents exclude_domains "
-        "function_call functions include_domains include_reasoning parallel_tool_calls "
-        "reasoning_effort reasoning_format search_settings seed service_tier user",
-    )
-}
-_MISTRAL: Mapping[Endpoint, frozenset[str]] = {
-    "chat": _words(
-        _COMMON,
-        "metadata parallel_tool_calls prediction prompt_cache_key prompt_mode random_seed "
-        "reasoning_effort safe_prompt seed",
-    )
-    - {"stream_options"},
-    "embeddings": _words("dimensions encoding_format metadata output_dimension output_dtype"),
-}
-_DEEPSEEK: Mapping[Endpoint, frozenset[str]] = {
-    "chat": _words(_COMMON, "logprobs reasoning_effort thinking top_logprobs")
-}
-_XAI: Mapping[Endpoint, frozenset[str]] = {
-    "chat": _words(
-        _COMMON,
-        "logprobs parallel_tool_calls prompt_cache_key reasoning_effort search_parameters seed "
-        "service_tier top_logprobs user web_search_options",
-    )
-}
-
-_ANTHROPIC: Mapping[Endpoint, frozenset[str]] = {
-    # OpenAI's words that are turned into its own, then its own.
-    "chat": _words(
-        "max_tokens max_completion_tokens max_output_tokens temperature top_p stop tools",
-        "tool_choice parallel_tool_calls response_format reasoning_effort user safety_identifier",
-        "n stream stream_options",
-        "top_k stop_sequences output_config thinking metadata service_tier cache_control container",
-        "context_management diagnostics inference_geo mcp_servers speed",
-    )
-}
 
 _AZURE_OPENAI = Dialect(
     url_env="AZURE_OPENAI_ENDPOINT",
@@ -160,7 +75,7 @@ _AZURE_OPENAI = Dialect(
     query={"api-version": "2024-10-21"},  # the last one with a date that is no preview
     query_env={"api-version": "OPENAI_API_VERSION"},
     endpoints=frozenset({"chat", "completions", "embeddings"}),
-    takes=_AZURE,
+    takes=takes.AZURE,
 )
 
 APIS: Mapping[Api, Dialect] = {
@@ -175,7 +90,7 @@ APIS: Mapping[Api, Dialect] = {
         header="x-api-key",
         headers={"anthropic-version": "2023-06-01"},
         endpoints=frozenset({"chat"}),
-        takes=_ANTHROPIC,
+        takes=takes.ANTHROPIC,
         slashes=True,
     ),
     "gemini": Dialect(
@@ -183,10 +98,20 @@ APIS: Mapping[Api, Dialect] = {
         tails=_GEMINI_TAILS,
         header="x-goog-api-key",
         endpoints=frozenset({"chat"}),
+        takes=takes.GEMINI,
         slashes=True,
     ),
 }
 """What a server with a name of its own in the YAML speaks, by its ``api``."""
+
+LITELLM = Dialect(
+    wire="litellm",
+    needs_key=False,
+    endpoints=frozenset({"chat"}),
+    takes=takes.LITELLM,
+    slashes=True,
+)
+"""Whatever the package litellm knows; where a model is, and its key, are LiteLLM's own affair."""
 
 _ONE_LIMIT = {"max_completion_tokens": "max_tokens"}
 
@@ -195,7 +120,7 @@ KNOWN: Mapping[str, Dialect] = {
         base_url="https://api.openai.com/v1",
         url_env="OPENAI_BASE_URL",
         key_env=("OPENAI_API_KEY",),
-        takes=_OPENAI,
+        takes=takes.OPENAI,
     ),
     "openai-responses": Dialect(
         wire="openai-responses",
@@ -203,7 +128,7 @@ KNOWN: Mapping[str, Dialect] = {
         url_env="OPENAI_BASE_URL",
         key_env=("OPENAI_API_KEY",),
         endpoints=frozenset({"chat", "responses"}),
-        takes=_OPENAI_RESPONSES,
+        takes=takes.OPENAI_RESPONSES,
     ),
     "azure": _AZURE_OPENAI,
     "anthropic": Dialect(
@@ -215,7 +140,7 @@ KNOWN: Mapping[str, Dialect] = {
         header="x-api-key",
         headers={"anthropic-version": "2023-06-01"},
         endpoints=frozenset({"chat"}),
-        takes=_ANTHROPIC,
+        takes=takes.ANTHROPIC,
     ),
     "gemini": Dialect(
         wire="gemini",
@@ -225,6 +150,7 @@ KNOWN: Mapping[str, Dialect] = {
         tails=_GEMINI_TAILS,
         header="x-goog-api-key",
         endpoints=frozenset({"chat"}),
+        takes=takes.GEMINI,
     ),
     "openrouter": Dialect(
         base_url="https://openrouter.ai/api/v1", key_env=("OPENROUTER_API_KEY",), slashes=True
@@ -233,7 +159,7 @@ KNOWN: Mapping[str, Dialect] = {
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
         endpoints=frozenset({"chat", "responses"}),
-        takes=_GROQ,
+        takes=takes.GROQ,
         daily=True,
         slashes=True,
     ),
@@ -248,7 +174,7 @@ KNOWN: Mapping[str, Dialect] = {
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
         endpoints=frozenset({"chat", "embeddings"}),
-        takes=_MISTRAL,
+        takes=takes.MISTRAL,
         renames={**_ONE_LIMIT, "seed": "random_seed", "dimensions": "output_dimension"},
         asks_usage=False,  # it refuses stream_options, and sends the usage unasked
     ),
@@ -256,10 +182,10 @@ KNOWN: Mapping[str, Dialect] = {
         base_url="https://api.deepseek.com/v1",
         key_env=("DEEPSEEK_API_KEY",),
         endpoints=frozenset({"chat", "completions", "responses"}),
-        takes=_DEEPSEEK,
+        takes=takes.DEEPSEEK,
         renames=_ONE_LIMIT,
     ),
-    "xai": Dialect(base_url="https://api.x.ai/v1", key_env=("XAI_API_KEY",), takes=_XAI),
+    "xai": Dialect(base_url="https://api.x.ai/v1", key_env=("XAI_API_KEY",), takes=takes.XAI),
     "ollama": Dialect(
         base_url="http://localhost:11434/v1",
         key_env=("OLLAMA_API_KEY",),
@@ -280,6 +206,6 @@ KNOWN: Mapping[str, Dialect] = {
         renames=_ONE_LIMIT,
         slashes=True,
     ),
-    "litellm": Dialect(wire="litellm", slashes=True),
+    "litellm": LITELLM,
 }
 """The next provider that speaks one of the wire formats is one entry here."""
