@@ -8,7 +8,6 @@ from contextlib import aclosing
 from .answer import Answer
 from .breaker import counts, nobody_there
 from .errors import (
-    BadRequest,
     FatalError,
     NoStreaming,
     Overloaded,

@@ -23,7 +23,7 @@ Concurrency = Count | Literal["auto"]
 class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An entry of ``providers:``: a server with a name of its own.
 
-    ``base_url`` None is the known provider's own. ``api`` is the wire format it speaks; OpenAI's where it says nothing. The key comes from the
+    ``api`` is the wire format it speaks; OpenAI's where it says nothing. The key comes from the
     first of ``api_key_env`` (a variable's name), ``api_key_file`` (a path) and ``api_key_cmd`` (a
     command whose standard output it is); none of them is no key. ``rpm``, ``tpm`` and
     ``concurrency`` are this route's limits where the job names none.

@@ -44,7 +44,7 @@ class Progress:
         self.lane: Lane | None = None
         self.place = 0
         self.spent: set[int] = set()
-        self.failures: list[str] = []
+        self.failures: list[tuple[str, str]] = []
         self.attempts = 0
         self.tries = 0
         self._tries: dict[int, int] = {}
@@ -83,11 +83,8 @@ class Progress:
         assert self.lane is not None  # noqa: S101 - somebody was asked
         self.spent.add(self.place)
         # A permanent error says it all; one that was retried needs its end said, too.
-        self.failures.append(f"{error} ({reason})" if error.retryable else str(error))
-        if len(self.failures) == 2:
-            self.failures[0] = f"first route: {self.failures[0]}"
-        if len(self.failures) > 1:
-            self.failures[-1] = f"{self.lane.label}: {self.failures[-1]}"
+        said = f"{error} ({reason})" if error.retryable else str(error)
+        self.failures.append((self.lane.label, said))
 
     def succeeded(self, answer: Answer, now: float) -> Result:
         """The result of a finished answer."""
@@ -97,7 +94,9 @@ class Progress:
 
     def failed(self, error: ProviderError, now: float) -> Result:
         """The result of a row that no route answered: ``error`` is the last one."""
-        text = "; ".join(self.failures) or str(error)
+        several = len(self.failures) > 1
+        said = [f"{label}: {text}" if several else text for label, text in self.failures]
+        text = "; ".join(said) or str(error)
         failure = Failure(error.type, error.http_status, text, error.retryable)
         return self._result(self.best, "error" if self.best is None else "partial", failure, now)
 

@@ -128,7 +128,7 @@ class Routes:
             return
         now = self._clock.now()
         over = (at + self._max_outage for at in self._opened_at())
-        times = [at for at in over if at > now]
+        times = [now] if self._over() else [at for at in over if at > now]
         for place, lane in enumerate(self.lanes):
             breaker = lane.breaker
             if lane.dead or breaker.closed or breaker.probing:
@@ -143,7 +143,8 @@ class Routes:
         if self._over():
             left = [lane for lane in self.lanes if not lane.dead]
             names = " and ".join(lane.label for lane in left)
-            text = f"no answer from {names} for {self._max_outage:g} s: {left[-1].breaker.reason}"
+            reason = left[-1].breaker.reason
+            text = f"{names}: no answer within --max-outage {self._max_outage:g} s: {reason}"
             self._drain.request(Stop("outage", text))
             return
         for waiting in self._line:
@@ -175,11 +176,16 @@ class Routes:
         return [at for at in opened if at is not None]
 
     def _over(self) -> bool:
-        """Whether no lane at all has answered for so long that the job ends."""
+        """Whether the job ends: no lane has answered for too long, or none will before that."""
         if self._somebody_answers():
             return False
+        breakers = [lane.breaker for lane in self.lanes if lane.dead is None]
         latest = max(self._opened_at(), default=None)
-        return latest is not None and self._clock.now() >= latest + self._max_outage
+        if latest is None:
+            return False
+        end = latest + self._max_outage
+        soonest = min((b.ready_at for b in breakers if not b.probing), default=0.0)
+        return self._clock.now() >= end or soonest > end
 
     def _somebody_answers(self) -> bool:
         return any(lane.dead is None and lane.breaker.closed for lane in self.lanes)

@@ -1,137 +1,39 @@
 """One row in, one result out: attempts, waits and times, in virtual time and through the real gate.
 
-The scripted provider is the far side of ``ports.Provider``.
+What several routes are for stands in test_routes.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from scripted import DONE, Chair, Ending, Ran, Scripted, Step, ask, words
 
-from llmbatch.jobs.call import Call
-from llmbatch.jobs.drain import Drain
 from llmbatch.jobs.errors import (
     AuthFailed,
     BadRequest,
     ConnectionFailed,
     Overloaded,
-    ProviderError,
     QuotaExhausted,
     RateLimited,
     StreamBroken,
 )
-from llmbatch.jobs.events import AttemptFailed, Event
-from llmbatch.jobs.limits import open_gate
+from llmbatch.jobs.events import AttemptFailed
 from llmbatch.jobs.model import Delta, Failure, Metrics, Rejected, Request, Result, Row, Usage
-from llmbatch.jobs.retry import RetryPolicy
-from llmbatch.jobs.tokens import TokenCounter
 from virtualtime import VirtualClock, run_virtual
-
-Step = float | Delta | ProviderError
-DONE = Delta(status="ok", finish_reason="stop")
-HALF = 0.5
-"""What the scripted ``random`` draws: the first wait is 0.25 s, each further one twice that."""
-
-
-class Scripted:
-    """Plays one script an attempt: a number is a pause in seconds, an error is raised."""
-
-    name = "scripted"
-
-    def __init__(self, *attempts: Sequence[Step]) -> None:
-        self.attempts = list(attempts)
-        self.asked: list[Request] = []
-        self.closed = 0
-
-    async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        self.asked.append(request)
-        try:
-            for step in self.attempts.pop(0):
-                if isinstance(step, Delta):
-                    yield step
-                elif isinstance(step, ProviderError):
-                    raise step
-                else:
-                    await VirtualClock().sleep(step)
-        finally:
-            self.closed += 1
-
-    async def aclose(self) -> None: ...
-
-
-class Ending(Exception):
-    """What a seat raises when the job ends."""
-
-
-@dataclass
-class Chair:
-    """A seat that writes down what happens to it."""
-
-    ending: bool = False
-    sending: bool = False
-    log: list[str] = field(default_factory=list)
-
-    def __enter__(self) -> None:
-        self.log.append(f"waits, sending={self.sending}")
-        if self.ending:
-            raise Ending
-
-    def __exit__(self, *exc: object) -> None:
-        self.log.append("is back")
-
-
-@dataclass
-class Ran:
-    """What a call came to."""
-
-    provider: Scripted
-    limits: dict[str, Any]
-    seat: Chair = field(default_factory=Chair)
-    drain: Drain = field(default_factory=Drain)
-    events: list[Event] = field(default_factory=list)
-    read_at: float = 0.0
-
-    def call(self) -> Call:
-        counter = TokenCounter() if "tpm" in self.limits else None
-        limits = {"concurrency": 4, "rpm": None, "tpm": None} | self.limits
-        return Call(
-            self.provider,
-            open_gate(counter=counter, **limits),
-            RetryPolicy(retries=3),
-            drain=self.drain,
-            clock=VirtualClock(),
-            observer=self.events.append,
-            random=lambda: HALF,
-        )
-
-    async def row(self, row: Row) -> Result:
-        return await self.call()(row, self.seat)
-
-
-def ask(**more: Any) -> Request:
-    values: dict[str, Any] = {
-        "id": "q1", "line": 7, "path": "in.jsonl", "endpoint": "completions", "model": "gpt-4o",
-        "fingerprint": "f00d", "input": range(10), "metadata": {"tag": 1},
-    }  # fmt: skip
-    return Request(**{**values, **more})
 
 
 def run(*attempts: Sequence[Step], row: Row | None = None, **limits: Any) -> tuple[Result, Ran]:
-    ran = Ran(Scripted(*attempts), limits)
+    ran = Ran(Scripted(*attempts), **limits)
     return run_virtual(ran.row(row or ask())), ran
 
 
 def metrics_of(result: Result) -> Metrics:
     assert result.metrics is not None
     return result.metrics
-
-
-def words(*texts: str) -> list[Delta]:
-    return [Delta(text=text) for text in texts]
 
 
 def test_a_finished_answer_is_a_whole_result() -> None:
@@ -163,7 +65,7 @@ def test_times_are_those_of_the_clock() -> None:
         0.5, *words("a"), 0.25, *words("b"), 1.25, *words("c"), 0.5, DONE,
         Delta(usage=Usage(10, 5)),
     ]  # fmt: skip
-    ran = Ran(Scripted(script), {})
+    ran = Ran(Scripted(script))
 
     async def main() -> Result:
         await VirtualClock().sleep(3)
@@ -205,7 +107,7 @@ def test_a_row_that_backs_off_says_so_to_its_seat_and_gives_its_slot_to_another(
     provider = Scripted([Overloaded("no", http_status=503)], [DONE], [*words("back"), DONE])
 
     async def main() -> list[Result]:
-        call = Ran(provider, {"concurrency": 1}).call()
+        call = Ran(provider, concurrency=1).call()
         return await asyncio.gather(call(ask(), first), call(ask(id="q2"), second))
 
     results = run_virtual(main())
@@ -225,7 +127,7 @@ def test_each_retry_is_a_new_trip_through_the_gate() -> None:
 
 
 def test_waiting_for_the_limit_before_the_first_send_is_queueing() -> None:
-    ran = Ran(Scripted([DONE], [1.0, *words("a"), DONE]), {"rpm": 1})
+    ran = Ran(Scripted([DONE], [1.0, *words("a"), DONE]), rpm=1)
 
     async def main() -> Result:
         call = ran.call()
@@ -358,7 +260,7 @@ def test_a_row_that_can_not_be_sent_is_invalid() -> None:
 
 
 def test_a_row_that_would_back_off_while_the_job_ends_is_left_for_the_next_run() -> None:
-    ran = Ran(Scripted([Overloaded("no", http_status=503)]), {}, seat=Chair(ending=True))
+    ran = Ran(Scripted([Overloaded("no", http_status=503)]), seat=Chair(ending=True))
     with pytest.raises(Ending):
         run_virtual(ran.row(ask()))
     assert ran.provider.closed == 1
@@ -366,16 +268,16 @@ def test_a_row_that_would_back_off_while_the_job_ends_is_left_for_the_next_run()
 
 def test_an_error_that_is_no_providers_is_not_a_rows_result() -> None:
     class Broken(Scripted):
-        async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        async def stream(self, request: Request, **kw: Any) -> AsyncGenerator[Delta, None]:
             raise ZeroDivisionError
             yield DONE
 
     with pytest.raises(ZeroDivisionError):
-        run_virtual(Ran(Broken(), {}).row(ask()))
+        run_virtual(Ran(Broken()).row(ask()))
 
 
 def test_two_calls_do_not_share_what_they_went_through() -> None:
-    ran = Ran(Scripted([Overloaded("no")], [DONE], [DONE]), {})
+    ran = Ran(Scripted([Overloaded("no")], [DONE], [DONE]))
 
     async def main() -> list[Result]:
         call = ran.call()
