@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,14 +46,15 @@ def show(ctx: click.Context, /, *, as_json: bool, **_: Any) -> None:
     from llmbatch.jobs.providers.registry import locate
 
     settings = settings_from(ctx)
-    located, problem = None, None
+    located: Sequence[Located] = ()
+    problem = None
     try:
         located = locate(settings.config, os.environ)
     except ConfigError as error:
         problem = error
     rows = list(_rows(settings))
-    route = {} if located is None else _route(located)
-    put(_json(rows, route, problem) if as_json else _table(rows) + _block(route))
+    routes = [_route(route) for route in located]
+    put(_json(rows, routes, problem) if as_json else _table(rows) + "".join(map(_block, routes)))
     if problem is not None:
         raise problem
 
@@ -120,6 +121,8 @@ def _route(located: Located) -> dict[str, Any]:
         "tpm": route.tpm,
         "concurrency": route.concurrency,
     }
+    if route.dialect.wire == "litellm" and route.base_url is None:
+        shown |= {"base_url": "known to LiteLLM", "key": "LiteLLM's own variables"}
     if route.embedded is not None:
         shown |= {"base_url": "started on demand on this machine", "key": "none needed"}
     return shown
@@ -132,10 +135,13 @@ def _key(located: Located) -> str:
     return places if located.key_required else f"{places}, optional"
 
 
-def _json(rows: list[tuple[str, Any, str]], route: Mapping[str, Any], problem: Any) -> str:
+def _json(
+    rows: list[tuple[str, Any, str]], routes: Sequence[Mapping[str, Any]], problem: Any
+) -> str:
     document = {
         "settings": {key: {"value": value, "from": origin} for key, value, origin in rows},
-        "route": route or None,
+        "route": routes[0] if routes else None,
+        "fallbacks": routes[1:],
         "problem": None if problem is None else str(problem),
     }
     return json.dumps(document, indent=2) + "\n"
@@ -160,8 +166,6 @@ def _cell(value: Any) -> str:
 
 
 def _block(route: Mapping[str, Any]) -> str:
-    if not route:
-        return ""
     source = route["base_url_from"]
     address = f"{route['base_url']} ({source})" if source else route["base_url"]
     lines = {
@@ -169,9 +173,13 @@ def _block(route: Mapping[str, Any]) -> str:
         "server": address,
         "key": route["key"],
         "limits": f"{_limit(route['rpm'])} requests and {_limit(route['tpm'])} tokens a minute, "
-        f"{route['concurrency']} at once",
+        f"{_concurrency(route['concurrency'])} at once",
     }
     return "\n" + "".join(f"{name:7} {printable(str(text))}\n" for name, text in lines.items())
+
+
+def _concurrency(value: int | str) -> str:
+    return "as many as it can take" if value == "auto" else str(value)
 
 
 def _limit(value: float | None) -> str:

@@ -46,9 +46,9 @@ class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `llmbatch run` can be told.
 
-    ``rpm`` and ``tpm`` are requests and tokens a minute; times are in seconds; ``concurrency`` and
-    ``endpoint`` None are the route's own default. ``fallbacks`` are models that are asked when the
-    ones before them can't answer. ``shared_limit`` names a budget that all processes of this host
+    ``rpm`` and ``tpm`` are requests and tokens a minute; times are in seconds; ``concurrency`` None
+    is the route's own default. ``fallbacks`` are models that are asked when the ones before them
+    can't answer. ``shared_limit`` names a budget that all processes of this host
     share. ``max_failed`` is a count (``"3"``) or a share (``"5%"``) of failed rows that still ends
     with exit code 0.
     """
@@ -63,7 +63,7 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: str | None = None
     base_url: str | None = None
     fallbacks: tuple[str, ...] = ()
-    endpoint: Endpoint | None = None
+    endpoint: Endpoint = "chat"
     params: Mapping[str, Any] = {}
     drop_params: bool = False
     stream: bool = True

@@ -122,7 +122,7 @@ class _Job:
                 model=first.model,
                 system=config.system,
                 template=config.template,
-                endpoint=config.endpoint or first.endpoint,
+                endpoint=config.endpoint,
                 params=config.params,
                 target=first.target,
                 resolve_model=lambda model: model_for_row(first, model),

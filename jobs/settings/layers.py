@@ -13,7 +13,19 @@ from msgspec import Struct
 
 from ..dialects import KNOWN
 from ..errors import ConfigError
-from .fields import JOB, LISTS, MAPPINGS, PARAMS, PROVIDER, SCALARS, Wrong, convert, near, param, shown
+from .fields import (
+    JOB,
+    LISTS,
+    MAPPINGS,
+    PARAMS,
+    PROVIDER,
+    SCALARS,
+    Wrong,
+    convert,
+    near,
+    param,
+    shown,
+)
 from .items import Item
 
 Path = tuple[str, ...]
@@ -31,6 +43,7 @@ Leaves = dict[Path, Leaf]
 PREFIX = "LLMBATCH_"
 _OWN = ("CONFIG", "PROFILE", "DEBUG", "MODELS")  # read elsewhere
 _ENV_PARAMS = ("max_tokens", "temperature")
+_ENV_LISTS = ("fallbacks",)  # separated by commas
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 
@@ -129,7 +142,7 @@ def env_leaves(environ: Mapping[str, str]) -> Leaves:
 
     A name that is nearly one of ours is refused as a slip; others belong to somebody else.
     """
-    known = {name.upper(): name for name in (*SCALARS, *_ENV_PARAMS)}
+    known = {name.upper(): name for name in (*SCALARS, *_ENV_PARAMS, *_ENV_LISTS)}
     leaves: Leaves = {}
     for variable in sorted(environ):
         name = variable.removeprefix(PREFIX)
@@ -144,6 +157,10 @@ def env_leaves(environ: Mapping[str, str]) -> Leaves:
             continue
         field = known[name]
         path = ("params", field) if field in _ENV_PARAMS else (field,)
+        if field in _ENV_LISTS:
+            words = tuple(word.strip() for word in value.split(",") if word.strip())
+            leaves[path] = Leaf(words, variable)
+            continue
         leaves[path] = Leaf(_flat(path, value, variable), variable)
     return leaves
 
@@ -218,7 +235,7 @@ def builtin_leaves(leaves: Leaves) -> Leaves:
     added: Leaves = {}
     for path in leaves:
         known = KNOWN.get(path[1]) if len(path) == 2 and path[0] == "providers" else None
-        if known is None or (*path, "base_url") in leaves:
+        if known is None or known.base_url is None or (*path, "base_url") in leaves:
             continue
         added[(*path, "base_url")] = Leaf(known.base_url, "built in")
         if not any((*path, field) in leaves for field in PROVIDER if field.startswith("api_key")):

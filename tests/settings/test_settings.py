@@ -399,3 +399,51 @@ def test_the_sample_loads_with_each_of_its_profiles(tmp_path: Path) -> None:
     assert (quick.limit, quick.params) == (5, {"max_tokens": 32, "temperature": 0.2})
     nightly = load({}, profile="nightly", **named).config
     assert (nightly.strict, nightly.max_wait, nightly.max_failed) == (True, 600, "0")
+
+
+def test_concurrency_is_a_number_or_the_word_auto(loaded: Load, mistake: Mistake) -> None:
+    assert loaded(flags={"concurrency": "auto"}).config.concurrency == "auto"
+    assert loaded("concurrency: Auto\n").config.concurrency == "auto"
+    assert loaded("", {"concurrency": "12"}).config.concurrency == 12
+    assert (
+        loaded("providers:\n  x: {base_url: http://x/v1, concurrency: auto}\n")
+        .config.providers["x"]
+        .concurrency
+        == "auto"
+    )
+    assert mistake("", {"concurrency": "many"}) == (
+        '--concurrency: must be a number or auto, got "many"'
+    )
+    assert mistake("concurrency: 0\n") == ("llmbatch.yaml:1: concurrency: must be 1 or more, got 0")
+
+
+def test_fallbacks_are_one_model_or_several(loaded: Load, mistake: Mistake) -> None:
+    assert loaded("fallbacks: openai/a\n").config.fallbacks == ("openai/a",)
+    assert loaded("fallbacks: [openai/a, local/b]\n").config.fallbacks == ("openai/a", "local/b")
+    settings = loaded("fallbacks: [openai/a]\n", {"fallbacks": ("gemini/c",)})
+    assert settings.config.fallbacks == ("gemini/c",)
+    assert settings.origins["fallbacks"] == "--fallback"
+    assert loaded("fallbacks:\n").config.fallbacks == ()
+    assert mistake("fallbacks: {a: 1}\n") == (
+        "llmbatch.yaml:1: fallbacks: must be a model or a list of models, got a mapping"
+    )
+
+
+def test_a_shared_limit_is_named_like_a_file(loaded: Load, mistake: Mistake) -> None:
+    assert loaded(flags={"shared_limit": "team-a.1"}).config.shared_limit == "team-a.1"
+    assert mistake("", {"shared_limit": "../x"}) == (
+        '--shared-limit: must be a name of letters, digits, . _ and - alone, got "../x"'
+    )
+
+
+def test_an_outage_is_a_time_like_any_other(loaded: Load) -> None:
+    assert loaded(flags={"max_outage": "10m"}).config.max_outage == 600
+
+
+def test_a_servers_wire_format_is_one_of_those_that_are_spoken(
+    loaded: Load, mistake: Mistake
+) -> None:
+    yaml = "providers:\n  x:\n    base_url: http://x\n    api: {}\n"
+    assert loaded(yaml.format("anthropic")).config.providers["x"].api == "anthropic"
+    assert mistake(yaml.format("antropic")).startswith("llmbatch.yaml:4: providers.x.api: must be ")
+    assert "did you mean anthropic?" in mistake(yaml.format("antropic"))
