@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +13,10 @@ from .failures import Failures
 from .wire import DONE, STATUSES, loads, payload, usage_of
 
 PATH = "/chat/completions"
+
+BROKEN_OFF: Mapping[str, int | None] = {"error": None, "insufficient_system_resource": 503}
+"""Finish reasons of answers that are none (OpenRouter's, Mistral's; DeepSeek's), and the HTTP
+status that says the same."""
 
 
 class Message(Struct):
@@ -42,20 +47,20 @@ _decode = msgspec.json.Decoder(Chunk).decode
 _NOTHING = Message()
 
 
-def body(request: Request, stream: bool) -> dict[str, Any]:
+def body(request: Request, stream: bool, asks_usage: bool = True) -> dict[str, Any]:
     """The body as JSON values."""
-    return streamed(payload(request, messages=request.messages), stream)
+    return streamed(payload(request, messages=request.messages), stream, asks_usage)
 
 
-def streamed(values: dict[str, Any], stream: bool) -> dict[str, Any]:
-    """Ask for a stream with its usage, or for a whole answer.
+def streamed(values: dict[str, Any], stream: bool, asks_usage: bool = True) -> dict[str, Any]:
+    """Ask for a stream with its usage, where it has to be asked for, or for a whole answer.
 
-    A row's ``stream_options: null`` leaves them out, for servers that don't know them.
+    ``stream_options: null`` in an ``extra_body`` leaves them out, for servers that don't know them.
     """
     values["stream"] = stream
     options = values.pop("stream_options", {})
-    if stream and options is not None:
-        values["stream_options"] = {"include_usage": True, **options}
+    if stream and options is not None and (asks_usage or options):
+        values["stream_options"] = {"include_usage": True, **options} if asks_usage else options
     return values
 
 
@@ -124,10 +129,9 @@ class ChatReader:
         return None
 
     def _finish_with(self, reason: str) -> None:
-        if reason == "error":
-            raise self._failures.reported(
-                {"message": 'the answer ended with finish_reason "error"'}
-            )
+        if reason in BROKEN_OFF:
+            text = f'the answer ended with finish_reason "{reason}"'
+            raise self._failures.reported({"message": text, "code": BROKEN_OFF[reason]})
         self._finish = reason
         self.finished = True
 

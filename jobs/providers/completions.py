@@ -11,6 +11,6 @@ from .wire import payload
 PATH = "/completions"
 
 
-def body(request: Request, stream: bool) -> dict[str, Any]:
+def body(request: Request, stream: bool, asks_usage: bool = True) -> dict[str, Any]:
     """The body as JSON values. The answer is read by :class:`.chat.ChatReader`."""
-    return streamed(payload(request, prompt=request.input), stream)
+    return streamed(payload(request, prompt=request.input), stream, asks_usage)

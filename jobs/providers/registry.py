@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
@@ -15,25 +12,16 @@ from ..dialects import ANY_SERVER, APIS, KNOWN, Dialect
 from ..errors import ConfigError
 from ..keys import Key, KeySource, Kind, first_key, missing
 from ..model import Endpoint
+from .addresses import address, check_base_url
+from .names import refuse_key, unknown
 
 DEFAULT_MODEL = "local/smollm2"
 EMBEDDED_CONCURRENCY = 4
 """The slots of the embedded server; "auto" means the same, since it can't grow beyond them."""
 ANY_NAME = "openai-compatible"
 """The provider's name of a bare ``base_url``."""
-OWN = ("local", "litellm")
+OWN = ("local",)
 """Prefixes that are no server."""
-
-
-_HINTS = (
-    (re.compile(r"gpt-|chatgpt-|o\d|text-embedding-"), "openai"),
-    (re.compile(r"smollm2$|.*\.gguf$"), "local"),
-    (re.compile(r"deepseek-"), "deepseek"),
-    (re.compile(r"grok-"), "xai"),
-)
-
-
-_LIKE_A_KEY = re.compile(r"([\w-]+/)?(sk-|gsk_|xai-|hf_|AIza)[A-Za-z0-9_-]{16,}")
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -101,47 +89,58 @@ def locate(config: JobConfig, environ: Mapping[str, str]) -> tuple[Located, ...]
             "base_url is set, but no model; say which one that server is to use with --model NAME"
         )
     found = [_locate(config, config.model or DEFAULT_MODEL, environ)]
+    asked = {_identity(found[0].route)}
     for model in config.fallbacks:
         located = _locate(_for_fallback(config, model), model, environ)
-        if any(located.route.target == other.route.target for other in found) and any(
-            located.route.label == other.route.label for other in found
-        ):
+        if _identity(located.route) in asked:
             raise ConfigError(f'fallback "{model}" is asked already: name each model once')
+        asked.add(_identity(located.route))
         found.append(located)
     return tuple(found)
 
 
+def _identity(route: Route) -> tuple[str, str]:
+    return route.target, route.model
+
+
 def _for_fallback(config: JobConfig, model: str) -> JobConfig:
-    """The job's settings as they apply to a fallback: what is said of its provider comes first."""
-    prefix = model.partition("/")[0]
-    entry = config.providers.get(prefix)
-    named = "/" in model and (prefix in OWN or prefix in KNOWN or entry is not None)
+    """The job's settings as they apply to a fallback.
+
+    ``base_url`` is the first model's, and that of names without a provider; limits that the
+    fallback's own provider has come before the job's.
+    """
+    prefix, slash, _ = model.partition("/")
+    if not slash or not _is_named(config, prefix):
+        return config
+    if prefix == "local":  # how much it takes at once is a matter of this machine
+        return structs.replace(config, base_url=None, concurrency=None)
+    entry = config.providers.get(prefix) or ProviderConfig()
     return structs.replace(
         config,
-        base_url=None if named else config.base_url,
-        rpm=(entry.rpm if entry else None) or config.rpm,
-        tpm=(entry.tpm if entry else None) or config.tpm,
-        concurrency=(entry.concurrency if entry else None) or config.concurrency,
+        base_url=None,
+        rpm=entry.rpm or config.rpm,
+        tpm=entry.tpm or config.tpm,
+        concurrency=entry.concurrency or config.concurrency,
     )
 
 
+def _is_named(config: JobConfig, prefix: str) -> bool:
+    return prefix in OWN or prefix in config.providers or prefix in KNOWN
+
+
 def _locate(config: JobConfig, model: str, environ: Mapping[str, str]) -> Located:
-    if _LIKE_A_KEY.fullmatch(model):
-        raise ConfigError(
-            "model holds what looks like a key, which is not shown here; a key comes from a "
-            "variable, such as OPENAI_API_KEY, and --model names who answers, as PROVIDER/NAME"
-        )
+    refuse_key(model)
     prefix, slash, name = model.partition("/")
-    known = slash and (prefix in OWN or prefix in config.providers or prefix in KNOWN)
-    if known and not name:
+    named = slash and _is_named(config, prefix)
+    if named and not name:
         raise ConfigError(f'model "{model}": the name after {prefix}/ is missing')
-    if known and prefix == "local":
+    if named and prefix == "local":
         return _embedded(config, name)
-    if known:
+    if named:
         return _named(config, prefix, name, environ)
     if config.base_url is not None:
         return _any_server(config, model)
-    raise _unknown(model, config.providers)
+    raise unknown(model, config.providers)
 
 
 def model_for_row(route: Route, model: str) -> str:
@@ -159,33 +158,6 @@ def model_for_row(route: Route, model: str) -> str:
     if not model.strip():
         raise ValueError("model is empty")
     return model
-
-
-def check_base_url(url: str, setting: str) -> str:
-    """The address without its trailing slash. Raises :class:`ConfigError`."""
-    # Never shown where it may hold a password, a key, or be one.
-    safe = "@" not in url and re.search(r"[:/.]", url) is not None
-    shown = f'{setting} "{re.split("[?#]", url)[0]}"' if safe else setting
-    if not url.isprintable() or " " in url:
-        raise ConfigError(f"{setting} is not a URL: it holds a space or a control character")
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise ConfigError(f"{shown} is not a URL: its host or port is wrong") from None
-    if parts.scheme not in ("http", "https"):
-        raise ConfigError(f"{shown} is not a URL: it must begin with http:// or https://")
-    if not host:
-        raise ConfigError(f"{shown} is not a URL: it names no host")
-    if "@" in parts.netloc:
-        raise ConfigError(f"{setting}: a user or password in the address would be seen; remove it")
-    if parts.query or parts.fragment or url.endswith(("?", "#")):
-        raise ConfigError(f"{shown}: remove what follows the path (? or #)")
-    url = url.rstrip("/")
-    for tail in ("/chat/completions", "/completions", "/embeddings", "/responses"):
-        if url.endswith(tail):
-            raise ConfigError(f"{shown}: leave {tail} out, it is added by itself")
-    return url
 
 
 def _embedded(config: JobConfig, name: str) -> Located:
@@ -216,25 +188,40 @@ def _named(config: JobConfig, name: str, model: str, environ: Mapping[str, str])
     """A provider of the YAML, or one that is known by itself; an entry adds to the latter."""
     entry, known = config.providers.get(name), KNOWN.get(name)
     api = entry.api if entry else None
-    dialect = APIS[api] if api else known or ANY_SERVER
-    keys = _sources(entry, name) if entry else _variables(known.key_env if known else ())
-    if config.base_url is not None:
-        url, source = config.base_url, "base_url"
-    elif entry and (known is None or entry.base_url != known.base_url):
-        url, source = entry.base_url, f"providers.{name}.base_url"
-    elif known and known.url_env and environ.get(known.url_env, "").strip():
-        url, source = environ[known.url_env].strip(), known.url_env
-    else:
-        url, source = (known.base_url if known else None) or "", "built in"
-    route = _route(config, name, model, check_base_url(url, source), dialect, entry)
+    dialect = known if known and api in (None, name) else APIS[api or "openai"]
+    url, source = address(config, name, dialect, environ)
+    told = {key: environ.get(name, "").strip() for key, name in dialect.query_env.items()}
+    query = {**dialect.query, **{key: value for key, value in told.items() if value}}
+    dialect = structs.replace(dialect, query=query)
+    keys = _keys(entry, name)
+    carried = entry is not None and not entry.headers.keys().isdisjoint(
+        ("authorization", dialect.header)
+    )
     # Another server than the provider's own may well do without a key.
-    required = bool(keys) and source != "base_url"
+    required = bool(keys) and dialect.needs_key and source != "base_url" and not carried
+    route = _route(config, name, model, url, dialect, entry)
     return Located(route=route, keys=keys, key_required=required, base_url_from=source)
+
+
+def _keys(entry: ProviderConfig | None, name: str) -> tuple[KeySource, ...]:
+    """Where the key of a named provider may be.
+
+    Those of a known one are its own variables, unless its entry leads to another address.
+    """
+    known = KNOWN.get(name)
+    if entry is None:
+        return _variables(known.key_env if known else ())
+    sources = _sources(entry, name)
+    if not sources and known and (entry.base_url is None or known.base_url is None):
+        return _variables(known.key_env)
+    if known and known.key_env and entry.api_key_env == known.key_env[0]:
+        sources = (sources[0], *_variables(known.key_env[1:]), *sources[1:])
+    return sources
 
 
 def _any_server(config: JobConfig, model: str) -> Located:
     assert config.base_url is not None  # noqa: S101 -- the caller looked
-    url = check_base_url(config.base_url, "base_url")
+    url = check_base_url(config.base_url, "base_url", ANY_SERVER.tails)
     route = _route(config, ANY_NAME, model, url, ANY_SERVER)
     return Located(route=route, keys=_variables(("OPENAI_API_KEY",)), base_url_from="base_url")
 
@@ -243,11 +230,12 @@ def _route(
     config: JobConfig,
     name: str,
     model: str,
-    url: str,
+    url: str | None,
     dialect: Dialect,
     entry: ProviderConfig | None = None,
 ) -> Route:
-    official = name in KNOWN and url == KNOWN[name].base_url and not KNOWN[name].slashes
+    known = KNOWN.get(name)
+    official = known and not known.slashes and known.base_url in (None, url)
     others = frozenset(KNOWN).union(config.providers, OWN) - {name}
     return Route(
         name=name,
@@ -258,7 +246,7 @@ def _route(
         rpm=config.rpm or (entry.rpm if entry else None),
         tpm=config.tpm or (entry.tpm if entry else None),
         concurrency=config.concurrency or (entry.concurrency if entry else None) or "auto",
-        target=f"{name} {url}",
+        target=name if url is None else f"{name} {url}",
         foreign=others if official else frozenset(),
     )
 
@@ -277,23 +265,4 @@ def _sources(entry: ProviderConfig, provider: str) -> tuple[KeySource, ...]:
         KeySource(kind=kind, name=name, setting=f"providers.{provider}.api_key_{kind}")
         for kind, name in places
         if name is not None
-    )
-
-
-def _unknown(model: str, providers: Mapping[str, ProviderConfig]) -> ConfigError:
-    names = [*providers, *(name for name in KNOWN if name not in providers), "local"]
-    listed = ", ".join(names)
-    prefix, slash, rest = model.partition("/")
-    if slash:
-        near = difflib.get_close_matches(prefix, names, 1)
-        hint = f"; did you mean {near[0]}/{rest}?" if near else "."
-        return ConfigError(
-            f'model "{model}": no provider is called {prefix}{hint} Known are {listed}; '
-            "any other OpenAI-compatible server goes by --base-url URL"
-        )
-    owner = next((owner for pattern, owner in _HINTS if pattern.match(model)), None)
-    hint = f"; did you mean {owner}/{model}?" if owner else "."
-    return ConfigError(
-        f'model "{model}" names no provider{hint} Write PROVIDER/NAME, with one of {listed}, '
-        "or give --base-url URL of the server that knows it"
     )

@@ -5,20 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from ..model import Delta, Request, Status
 from .failures import Failures
 from .wire import DONE, STATUSES, loads, payload, usage_of
 
 PATH = "/responses"
 
+_TEXT = "response.output_text.delta"
 _OVER = ("response.completed", "response.incomplete", "response.failed")
+
+
+class Piece(Struct):
+    """What of an event tells a piece of text from all others."""
+
+    type: str | None = None
+    delta: str | None = None
+    logprobs: list[Any] | None = None
+
+
+_decode = msgspec.json.Decoder(Piece).decode
 
 
 def body(request: Request, stream: bool) -> dict[str, Any]:
     """The body as JSON values."""
     values = payload(request, input=request.input)
-    values.pop("stream_options", None)
     values["stream"] = stream
+    if not stream:
+        values.pop("stream_options", None)
     return values
 
 
@@ -43,6 +59,17 @@ class ResponsesReader:
         if data == DONE:
             self.done = True
             return None
+        try:
+            piece = _decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return self._rare(data)
+        if piece.type == _TEXT and piece.delta is not None:  # nearly every event
+            return Delta(piece.delta, logprobs=piece.logprobs or ()) if piece.delta else None
+        if piece.type in _MATTERS:
+            return self._rare(data)
+        return None
+
+    def _rare(self, data: bytes) -> Delta | None:
         event = self._object(data, "an event of the answer")
         kind = event.get("type")
         if kind == "error" or (kind is None and event.get("error")):
@@ -143,12 +170,14 @@ class ResponsesReader:
 
 
 _ADD: Mapping[str, Callable[[ResponsesReader, Mapping[str, Any]], Delta | None]] = {
-    "response.output_text.delta": ResponsesReader._text,
+    _TEXT: ResponsesReader._text,
     "response.refusal.delta": ResponsesReader._refusal,
     "response.reasoning_text.delta": ResponsesReader._thought,
     "response.reasoning_summary_text.delta": ResponsesReader._thought,
     "response.output_item.done": ResponsesReader._item_done,
 }
+_MATTERS = frozenset({None, "error", *_OVER, *_ADD})
+"""Types of events that are read; None because errors may come without one."""
 
 
 def _str(value: Mapping[str, Any], key: str) -> str:

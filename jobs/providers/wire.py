@@ -18,6 +18,7 @@ STATUSES: Mapping[str, Status] = {
     "length": "truncated",
     "max_tokens": "truncated",
     "max_output_tokens": "truncated",
+    "model_length": "truncated",
     "content_filter": "filtered",
 }
 """What a finish reason means here; any other word is the provider's way to say that it is done."""
@@ -92,6 +93,10 @@ def usage_of(value: Any) -> tuple[Usage | None, float | None]:
     cost_usd = float(cost) if _is_number(cost) else None
     if into is None and out is None:
         return None, cost_usd
+    if not cached:  # DeepSeek's word for it
+        cached = _count(value, "prompt_cache_hit_tokens") or 0
+    if thought and (into or 0) + (out or 0) + thought == _count(value, "total_tokens"):
+        out = (out or 0) + thought  # xAI counts what was thought apart
     return Usage(into or 0, out or 0, cached, thought), cost_usd
 
 

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from faultserver import FaultServer
+from llmbatch.jobs.dialects import ANY_SERVER, KNOWN, Dialect
 from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Delta, Request
 from llmbatch.jobs.providers.http import Http
-from llmbatch.jobs.providers.openai import OpenAI
+from llmbatch.jobs.providers.native import Native
+from llmbatch.jobs.providers.opening import _WIRES
 
 SECRET = "sk-proj-Zq8fWm1x-do-not-print"
 
-Connect = Callable[..., OpenAI]
+Connect = Callable[..., Native]
 
 
 @pytest.fixture
@@ -31,13 +33,23 @@ def secret() -> str:
 
 @pytest.fixture
 async def connect(server: FaultServer) -> AsyncIterator[Connect]:
-    """``connect(url=..., stream=..., **options of Http)``, all of them closed in the end."""
-    opened: list[OpenAI] = []
+    """``connect(url=..., dialect=..., **options of Http)``: all of them are closed in the end.
 
-    def open_one(url: str | None = None, *, stream: bool = True, **options: Any) -> OpenAI:
-        options.setdefault("key", Key(SECRET))
-        http = Http(url or server.url, name="fault", **options)
-        opened.append(OpenAI(http, name="fault", stream=stream))
+    ``dialect`` is a known provider's name, or a Dialect; any OpenAI-compatible server by default.
+    """
+    opened: list[Native] = []
+
+    def open_one(
+        url: str | None = None, *, dialect: Dialect | str = ANY_SERVER, **options: Any
+    ) -> Native:
+        spoken = KNOWN[dialect] if isinstance(dialect, str) else dialect
+        versioned = spoken.wire in ("openai", "openai-responses") and not spoken.path
+        http = Http(
+            url or (server.url if versioned else server.root),
+            name="fault",
+            **{"key": Key(SECRET), "header": spoken.header, "headers": spoken.headers, **options},
+        )
+        opened.append(Native(http, _WIRES[spoken.wire](http.failures, spoken), name="fault"))
         return opened[-1]
 
     yield open_one
@@ -68,9 +80,9 @@ def ask() -> Callable[..., Request]:
 
 @pytest.fixture
 def collect() -> Callable[..., Any]:
-    """``await collect(provider, request)``: all deltas of one attempt."""
+    """``await collect(provider, request, whole=False)``: all deltas of one attempt."""
 
-    async def run(provider: OpenAI, request: Request) -> list[Delta]:
-        return [delta async for delta in provider.stream(request)]
+    async def run(provider: Native, request: Request, *, whole: bool = False) -> list[Delta]:
+        return [delta async for delta in provider.stream(request, whole=whole)]
 
     return run

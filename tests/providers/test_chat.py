@@ -55,6 +55,7 @@ def test_text_is_kept_and_empty_pieces_are_not_passed_on() -> None:
         ("function_call", "ok"),
         ("eos", "ok"),
         ("length", "truncated"),
+        ("model_length", "truncated"),
         ("content_filter", "filtered"),
     ],
 )
@@ -262,3 +263,35 @@ def test_a_whole_answer_without_a_finish_is_malformed() -> None:
         reader().whole(b'{"choices": [{"message": {"content": "Hi"}, "finish_reason": null}]}')
     with pytest.raises(errors.MalformedResponse):
         reader().whole(b"{}")
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (  # xAI: what was thought stands beside the answer
+            {
+                "prompt_tokens": 32,
+                "completion_tokens": 9,
+                "total_tokens": 135,
+                "completion_tokens_details": {"reasoning_tokens": 94},
+            },
+            Usage(32, 103, 0, 94),
+        ),
+        (  # OpenAI: it is a part of it
+            {
+                "prompt_tokens": 32,
+                "completion_tokens": 103,
+                "total_tokens": 135,
+                "completion_tokens_details": {"reasoning_tokens": 94},
+            },
+            Usage(32, 103, 0, 94),
+        ),
+        (  # DeepSeek
+            {"prompt_tokens": 32, "completion_tokens": 9, "prompt_cache_hit_tokens": 20},
+            Usage(32, 9, 20, 0),
+        ),
+    ],
+)
+def test_usage_means_the_same_from_every_provider(usage: Any, expected: Usage) -> None:
+    last = json.dumps({"choices": [], "usage": usage}).encode()
+    assert read(chunk(content="x"), STOP, last).usage == expected

@@ -34,20 +34,24 @@ from faultreplies import (
 
 from faultserver import FaultServer
 from llmbatch.jobs import errors
+from llmbatch.jobs.dialects import ANY_SERVER
 from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Delta, Request
 from llmbatch.jobs.providers.http import Http
-from llmbatch.jobs.providers.openai import OpenAI
+from llmbatch.jobs.providers.native import Native
+from llmbatch.jobs.providers.openai import OpenAIWire
 
 Ask = Callable[..., Request]
 Collect = Callable[..., Any]
-Connect = Callable[..., OpenAI]
+Connect = Callable[..., Native]
 
 
-async def failure(provider: OpenAI, request: Request) -> errors.ProviderError:
+async def failure(
+    provider: Native, request: Request, *, whole: bool = False
+) -> errors.ProviderError:
     """The error of one attempt, which must not drag a foreign exception along."""
     with pytest.raises(errors.ProviderError) as caught:
-        async for _ in provider.stream(request):
+        async for _ in provider.stream(request, whole=whole):
             pass
     assert caught.value.provider == "fault"
     assert caught.value.__cause__ is None
@@ -96,7 +100,7 @@ async def test_each_fault_is_its_own_error(
     stream: bool,
 ) -> None:
     server.replies = recipe
-    caught = await failure(connect(stream=stream), ask())
+    caught = await failure(connect(), ask(), whole=not stream)
     assert type(caught) is kind
     assert caught.http_status == status
     assert text in str(caught)
@@ -120,7 +124,7 @@ async def test_a_whole_body_cut_in_the_middle_is_a_broken_stream(
 ) -> None:
     half = Reply([b'{"choices": [', Act.CUT], headers={"Content-Length": "500"})
     server.replies = lambda call: half
-    caught = await failure(connect(stream=False), ask())
+    caught = await failure(connect(), ask(), whole=True)
     assert isinstance(caught, errors.StreamBroken)
 
 
@@ -421,7 +425,8 @@ def test_a_header_that_can_not_be_sent_is_refused(headers: dict[str, str]) -> No
 
 def test_nothing_shows_the_key(secret: str) -> None:
     http = Http("http://h/v1", name="x", key=Key(secret), headers={"X-Api-Key": "other-secret"})
-    shown = f"{http!r} {vars(http)!r} {http.failures!r} {OpenAI(http, name='x')!r}"
+    provider = Native(http, OpenAIWire(http.failures, ANY_SERVER), name="x")
+    shown = f"{http!r} {vars(http)!r} {http.failures!r} {provider!r}"
     assert secret not in shown
     assert "other-secret" not in shown
     assert "other-secret" not in http.failures.clean("is other-secret wrong?")

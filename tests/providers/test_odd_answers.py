@@ -17,13 +17,13 @@ from faultserver import FaultServer
 from llmbatch.jobs import errors
 from llmbatch.jobs.answer import Answer
 from llmbatch.jobs.model import Delta, Request, Usage
-from llmbatch.jobs.providers.openai import OpenAI
+from llmbatch.jobs.providers.native import Native
 from llmbatch.jobs.providers.wire import usage_of
 from llmbatch.jobs.records import ENCODERS, read
 
 Ask = Callable[..., Request]
 Collect = Callable[..., Any]
-Connect = Callable[..., OpenAI]
+Connect = Callable[..., Native]
 
 
 def filled(text: str, value: str) -> str:
@@ -67,7 +67,7 @@ async def test_a_body_of_any_shape_is_an_answer_or_an_error_of_this_project(
 ) -> None:
     server.replies = error(200, body=body)
     with suppress(errors.ProviderError):
-        await collect(connect(stream=False), ask("p", endpoint))
+        await collect(connect(), ask("p", endpoint), whole=True)
 
 
 @pytest.mark.parametrize("call", ['"f"', "5", "null", '["f"]'])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -24,17 +25,18 @@ from faultreplies import (
     stalled,
     truncated,
 )
+from msgspec import structs
 
 from faultserver import FaultServer
 from faultwire import DONE, echo, vector
 from llmbatch.jobs import errors
 from llmbatch.jobs.answer import Answer
 from llmbatch.jobs.model import Delta, Request, Usage
-from llmbatch.jobs.providers.openai import OpenAI
+from llmbatch.jobs.providers.native import Native
 
 Ask = Callable[..., Request]
 Collect = Callable[..., Any]
-Connect = Callable[..., OpenAI]
+Connect = Callable[..., Native]
 
 CALLED = {"name": "add", "arguments": '{"a": 1, "b": 2}'}
 TOOL = {"id": "c1", "type": "function", "function": CALLED}
@@ -53,7 +55,7 @@ async def test_each_endpoint_is_asked_and_read(
     server: FaultServer, connect: Connect, ask: Ask, collect: Collect, endpoint: str, stream: bool
 ) -> None:
     request = ask("say hi now", endpoint, temperature=0.5)
-    result = joined(await collect(connect(stream=stream), request))
+    result = joined(await collect(connect(), request, whole=not stream))
     assert (result.output, result.status) == (echo("say hi now"), "ok")
     assert result.usage == Usage(3, 5)
     call = server.calls[0]
@@ -69,7 +71,7 @@ async def test_a_stream_asks_for_its_usage_and_keeps_the_rows_options(
     await collect(provider, ask())
     await collect(provider, ask(stream_options={"include_obfuscation": False}))
     await collect(provider, ask(stream_options=None))
-    await collect(connect(stream=False), ask(stream_options={"include_obfuscation": False}))
+    await collect(provider, ask(stream_options={"include_obfuscation": False}), whole=True)
     sent = [call.body.get("stream_options") for call in server.calls]
     assert sent[0] == {"include_usage": True}
     assert sent[1] == {"include_usage": True, "include_obfuscation": False}
@@ -81,9 +83,9 @@ async def test_a_stream_asks_for_its_usage_and_keeps_the_rows_options(
 async def test_embeddings_come_as_vectors(
     server: FaultServer, connect: Connect, ask: Ask, collect: Collect, stream: bool
 ) -> None:
-    provider = connect(stream=stream)
-    one = await collect(provider, ask("hello", "embeddings"))
-    two = await collect(provider, ask(["a", "bc"], "embeddings"))
+    provider = connect()
+    one = await collect(provider, ask("hello", "embeddings"), whole=not stream)
+    two = await collect(provider, ask(["a", "bc"], "embeddings"), whole=not stream)
     assert [delta.value for delta in one] == [vector("hello")]
     assert two[0].value == [vector("a"), vector("bc")]
     assert "stream" not in server.calls[0].body
@@ -121,7 +123,7 @@ async def test_an_answer_is_understood_whichever_way_it_comes(
     stream: bool,
 ) -> None:
     server.replies = recipe
-    result = joined(await collect(connect(stream=stream), ask("żółć 😀 end")))
+    result = joined(await collect(connect(), ask("żółć 😀 end"), whole=not stream))
     assert (result.output, result.status) == (echo("żółć 😀 end"), "ok")
 
 
@@ -133,7 +135,7 @@ async def test_everything_that_a_model_can_say_is_kept(
     server.replies = answer(
         "Hi", reasoning="hm", reasoning_key="reasoning", tool_calls=[TOOL], logprobs=[item]
     )
-    result = joined(await collect(connect(stream=stream), ask()))
+    result = joined(await collect(connect(), ask(), whole=not stream))
     assert (result.output, result.reasoning, result.logprobs) == ("Hi", "hm", [item])
     assert [call["function"] for call in result.tool_calls] == [CALLED]
 
@@ -143,7 +145,7 @@ async def test_a_refusal_is_named(
     server: FaultServer, connect: Connect, ask: Ask, collect: Collect, stream: bool
 ) -> None:
     server.replies = answer("", refusal="I will not.")
-    result = joined(await collect(connect(stream=stream), ask()))
+    result = joined(await collect(connect(), ask(), whole=not stream))
     assert (result.output, result.status) == ("I will not.", "refused")
 
 
@@ -198,7 +200,7 @@ async def test_a_whole_answer_that_is_none_is_an_error(
 ) -> None:
     server.replies = lambda call: Reply([body], stream=False)
     with pytest.raises((errors.MalformedResponse, errors.StreamBroken)):
-        await collect(connect(stream=False), ask())
+        await collect(connect(), ask(), whole=True)
 
 
 async def test_tokens_are_handed_on_while_the_stream_still_runs(
@@ -249,3 +251,135 @@ async def test_a_long_answer_in_few_reads_is_whole(
     deltas = await collect(connect(), ask())
     assert joined(deltas).output == text
     assert len(deltas) == len(text.split(" ")) + 1
+
+
+# dialects
+
+
+def sent(server: FaultServer) -> dict[str, Any]:
+    body: dict[str, Any] = server.calls[-1].body
+    return body
+
+
+async def test_azure_has_the_deployment_in_the_path_and_the_version_in_the_query(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, secret: str
+) -> None:
+    server.replies = inserted({"choices": [], "prompt_filter_results": []}, after=0, then_end=False)
+    result = joined(await collect(connect(dialect="azure"), ask("say hi")))
+    assert (result.output, result.status) == (echo("say hi"), "ok")
+    call = server.calls[0]
+    assert call.target == "/openai/deployments/m/chat/completions?api-version=2024-10-21"
+    assert call.headers["api-key"] == secret
+    assert "Authorization" not in call.headers
+
+
+@pytest.mark.parametrize(
+    ("model", "encoded"),
+    [("a/b", "a%2Fb"), ("a b?c#d%", "a%20b%3Fc%23d%25"), ("żółw", "%C5%BC%C3%B3%C5%82w")],
+)
+async def test_any_name_of_a_model_stays_one_step_of_the_path(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, model: str, encoded: str
+) -> None:
+    request = structs.replace(ask(), model=model)
+    with suppress(errors.NotFound):  # the server takes an encoded slash for a real one
+        await collect(connect(dialect="azure"), request)
+    path = server.calls[0].target.partition("?")[0]
+    assert path == f"/openai/deployments/{encoded}/chat/completions"
+
+
+@pytest.mark.parametrize("model", [".", ".."])
+async def test_a_model_that_would_change_the_path_is_not_sent(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, model: str
+) -> None:
+    with pytest.raises(errors.BadRequest, match="can't stand in a URL"):
+        await collect(connect(dialect="azure"), structs.replace(ask(), model=model))
+    assert server.calls == []
+
+
+async def test_mistral_has_its_own_words_and_is_not_asked_for_usage(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    provider = connect(dialect="mistral")
+    await collect(provider, ask(seed=7, max_completion_tokens=5, temperature=0))
+    body = sent(server)
+    assert (body["random_seed"], body["max_tokens"], body["temperature"]) == (7, 5, 0)
+    assert not {"seed", "max_completion_tokens", "stream_options"} & body.keys()
+    await collect(provider, ask(seed=7, random_seed=8))
+    assert sent(server)["random_seed"] == 8
+    await collect(provider, ask("text", "embeddings", dimensions=4))
+    assert sent(server)["output_dimension"] == 4
+
+
+@pytest.mark.parametrize("name", ["deepseek", "ollama", "llamacpp", "together"])
+async def test_servers_with_one_word_for_the_longest_answer_get_that_one(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, name: str
+) -> None:
+    await collect(connect(dialect=name), ask(max_completion_tokens=5))
+    assert sent(server)["max_tokens"] == 5
+    assert "max_completion_tokens" not in sent(server)
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "completions", "embeddings", "responses"])
+async def test_extra_body_is_laid_over_the_body_last_and_as_it_stands(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, endpoint: str
+) -> None:
+    extra = {"seed": 2, "model": "other", "provider": {"order": ["a"]}, "max_completion_tokens": 3}
+    request = structs.replace(ask("x", endpoint, seed=1, temperature=0), extra=extra)
+    await collect(connect(dialect="deepseek"), request)
+    assert extra.items() <= sent(server).items()
+    assert sent(server)["temperature"] == 0
+
+
+async def test_extra_body_may_ask_for_stream_options_or_leave_them_out(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    provider = connect()
+    for options, expected in (
+        (None, None),
+        ({"include_obfuscation": False}, {"include_usage": True, "include_obfuscation": False}),
+    ):
+        await collect(provider, structs.replace(ask(), extra={"stream_options": options}))
+        assert sent(server).get("stream_options") == expected
+
+
+async def test_an_answer_that_deepseek_broke_off_is_tried_again(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    server.replies = answer("Hi", finish="insufficient_system_resource")
+    with pytest.raises(errors.Overloaded, match="insufficient_system_resource"):
+        await collect(connect(dialect="deepseek"), ask())
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
+async def test_a_chat_row_is_answered_through_responses(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, stream: bool
+) -> None:
+    server.replies = answer("Hi there", reasoning="hm" if stream else "", tool_calls=[TOOL])
+    provider = connect(dialect="openai-responses")
+    result = joined(await collect(provider, ask("say hi", max_tokens=50), whole=not stream))
+    assert (result.output, result.status) == ("Hi there", "ok")
+    assert [call["function"] for call in result.tool_calls] == [CALLED]
+    assert server.calls[0].endpoint == "responses"
+    assert sent(server) == {
+        "model": "m",
+        "input": [{"role": "user", "content": "say hi"}],
+        "max_output_tokens": 50,
+        "stream": stream,
+    }
+
+
+async def test_a_row_for_responses_goes_as_it_is(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    items = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}]
+    await collect(connect(dialect="openai-responses"), ask(items, "responses", store=False))
+    assert (sent(server)["input"], sent(server)["store"]) == (items, False)
+
+
+async def test_what_responses_has_no_words_for_is_not_sent(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect
+) -> None:
+    part = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
+    with pytest.raises(errors.BadRequest, match=r"messages\[0\].content\[0\] \(input_audio\)"):
+        await collect(connect(dialect="openai-responses"), ask([part]))
+    assert server.calls == []

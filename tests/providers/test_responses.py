@@ -9,7 +9,7 @@ import pytest
 
 from llmbatch.jobs import errors
 from llmbatch.jobs.answer import Answer
-from llmbatch.jobs.model import Usage
+from llmbatch.jobs.model import Delta, Usage
 from llmbatch.jobs.providers.failures import Failures
 from llmbatch.jobs.providers.responses import ResponsesReader
 
@@ -117,3 +117,31 @@ def test_a_whole_answer_is_read() -> None:
 def test_anything_else_is_malformed(data: bytes) -> None:
     with pytest.raises(errors.MalformedResponse):
         reader().whole(data)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.output_text.delta", "delta": "", "obfuscation": "xxxx"},
+        {"type": "response.output_text.done", "text": "all of it"},
+        {"type": "response.content_part.added", "part": {"type": "output_text", "text": ""}},
+        {"type": "response.brand_new.delta", "delta": {"a": 1}},
+        {"type": "response.brand_new.delta", "delta": "text"},
+        {"type": "keepalive", "sequence_number": 3},
+    ],
+)
+def test_other_events_bring_nothing(event: dict[str, Any]) -> None:
+    assert reader().add(json.dumps(event).encode()) is None
+
+
+def test_log_probabilities_come_with_their_text() -> None:
+    item = {"token": "Hi", "logprob": -0.5, "top_logprobs": []}
+    delta = reader().add(json.dumps({**text("Hi"), "logprobs": [item]}).encode())
+    assert delta == Delta("Hi", logprobs=[item])
+
+
+def test_text_that_the_strict_reader_refuses_is_read_all_the_same() -> None:
+    delta = reader().add(b'{"type": "response.output_text.delta", "delta": "a\\ud83d"}')
+    assert delta == Delta("a\ud83d")
+    odd = reader().add(b'{"type": "response.output_text.delta", "delta": "a", "logprobs": 5}')
+    assert odd == Delta("a")
