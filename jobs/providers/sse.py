@@ -26,8 +26,8 @@ class SseParser:
     """One stream. Its time is linear in the bytes, however they are split.
 
     Nearly all streams are ``data: {...}`` and a blank line, again and again. Whole reads of those
-    are split in C; everything else (comments, names, lone CRs, very long lines) is taken line by
-    line.
+    are split in C, and so are those with one ``event: NAME`` line before it; everything else
+    (comments, lone CRs, very long lines) is taken line by line.
     """
 
     __slots__ = ("_lines", "_opened", "_tail")
@@ -81,6 +81,10 @@ class SseParser:
         for block in blocks:
             if block.startswith(b"data: ") and b"\n" not in block:
                 events.append(Event(block[6:]))
+                continue
+            name, _, value = block.partition(b"\n")
+            if value.startswith(b"data: ") and name.startswith(b"event: ") and b"\n" not in value:
+                events.append(Event(value[6:], name[7:]))
             else:
                 events += self._by_line(block + b"\n\n")
         if len(tail) > LONGEST_TAIL:

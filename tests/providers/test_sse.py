@@ -47,6 +47,7 @@ STREAMS = {
     "bom in the middle": b"data: one\n\n\xef\xbb\xbfdata: two\n\n",
     "comments": b": hello\n\n:\n\ndata: one\n: between\ndata: two\n\n: bye\n\n",
     "names": b"event: ping\n\nevent: a\nevent: b\ndata: x\n\ndata: y\n\n",
+    "named events": b"event: a\ndata: x\n\nevent:  b\ndata: y\ndata: z\n\nevent: c\ndata: \n\n",
     "several data lines": b"data: one\ndata: two\ndata:\ndata: four\n\n",
     "empty data": b"data\n\ndata:\n\ndata: \n\n",
     "one space only": b"data:  two spaces\n\ndata:none\n\n",
