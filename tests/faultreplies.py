@@ -21,7 +21,10 @@ HTML = "<!doctype html><html><head><title>Welcome</title></head><body>Hello</bod
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as the server saw it; ``at`` is in seconds of :func:`time.monotonic`."""
+    """One request as the server saw it; ``at`` is in seconds of :func:`time.monotonic`.
+
+    ``target`` is the path as it was sent: still encoded, with its query.
+    """
 
     at: float
     path: str
@@ -29,6 +32,7 @@ class Call:
     headers: Mapping[str, str]
     body: Any
     peer: Any
+    target: str = ""
 
     @property
     def prompt(self) -> str:
@@ -36,6 +40,8 @@ class Call:
 
     @property
     def streams(self) -> bool:
+        if self.endpoint == "gemini":
+            return self.path.endswith(":streamGenerateContent")
         return isinstance(self.body, dict) and self.body.get("stream") is True
 
 

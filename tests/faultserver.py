@@ -26,15 +26,24 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import anthropicwire
+import geminiwire
 from aiohttp import web
 from faultreplies import Act, Call, Recipe, Reply, answer, error
+
+from faultwire import SHAPES
 
 ENDPOINTS = {
     "/chat/completions": "chat",
     "/completions": "completions",
     "/embeddings": "embeddings",
     "/responses": "responses",
+    "/messages": "anthropic",
 }
+DEPLOYMENTS = "/openai/deployments/"
+"""Azure OpenAI's paths begin with it, and the deployment's name."""
+SHAPES["anthropic"] = anthropicwire
+SHAPES["gemini"] = geminiwire
 
 
 class FaultServer:
@@ -52,6 +61,11 @@ class FaultServer:
 
     def __repr__(self) -> str:
         return f"FaultServer({self.url!r}, calls={len(self.calls)}, in_flight={self.in_flight})"
+
+    @property
+    def root(self) -> str:
+        """``url`` without its ``/v1``: the base URL where the version is part of the path."""
+        return self.url.removesuffix("/v1")
 
     @property
     def connections(self) -> int:
@@ -106,9 +120,16 @@ class FaultServer:
             body = json.loads(raw) if raw else None
         except ValueError:
             body = raw
-        endpoint = ENDPOINTS.get(request.path.removeprefix("/v1"), "")
+        path = request.path.removeprefix("/v1")
+        if path.startswith(DEPLOYMENTS):
+            path = "/" + path.removeprefix(DEPLOYMENTS).partition("/")[2]
+        endpoint = ENDPOINTS.get(path, "")
+        if request.path.startswith("/v1beta/") and request.path.endswith(geminiwire.METHODS):
+            endpoint = "gemini"
         peer = request.transport and request.transport.get_extra_info("peername")
-        call = Call(at, request.path, endpoint, request.headers.copy(), body, peer)
+        call = Call(
+            at, request.path, endpoint, request.headers.copy(), body, peer, request.raw_path
+        )
         self.calls.append(call)
         return call
 

@@ -10,6 +10,9 @@ from typing import Any
 DONE = b"data: [DONE]\n\n"
 MODEL = "fault-1"
 
+SHAPES: dict[str, Any] = {}
+"""Other wire formats: by endpoint, the module whose ``events`` and ``whole`` shape the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -42,6 +45,8 @@ def prompt_of(body: Any) -> str:
     if body.get("messages"):
         content = body["messages"][-1].get("content")
         return content if isinstance(content, str) else json.dumps(content)
+    if body.get("contents"):
+        return "".join(part.get("text", "") for part in body["contents"][-1]["parts"])
     asked = body.get("prompt", body.get("input", ""))
     return asked if isinstance(asked, str) else json.dumps(asked)
 
@@ -82,6 +87,9 @@ def event(value: Any, name: str = "") -> bytes:
 
 def events(endpoint: str, answer: Answer) -> list[bytes]:
     """The stream, one item an event."""
+    if endpoint in SHAPES:
+        shaped: list[bytes] = SHAPES[endpoint].events(answer)
+        return shaped
     if endpoint == "responses":
         return _responses_events(answer)
     if endpoint == "completions":
@@ -101,6 +109,9 @@ def events(endpoint: str, answer: Answer) -> list[bytes]:
 
 def whole(endpoint: str, answer: Answer, body: Any = None) -> dict[str, Any]:
     """The answer as one JSON body."""
+    if endpoint in SHAPES:
+        shaped: dict[str, Any] = SHAPES[endpoint].whole(answer)
+        return shaped
     if endpoint == "embeddings":
         return _embeddings(answer, body)
     if endpoint == "responses":

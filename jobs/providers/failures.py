@@ -17,6 +17,7 @@ from ..errors import (
     ContextTooLong,
     ErrorInStream,
     MalformedResponse,
+    NoStreaming,
     NotFound,
     Overloaded,
     PermanentError,
@@ -28,6 +29,7 @@ from ..errors import (
     TooLarge,
     TransientError,
 )
+from .googleerrors import STATUSES, delay_of, words_of
 from .retryafter import retry_after, should_retry
 
 LONGEST_MESSAGE = 400
@@ -39,14 +41,27 @@ SHORTEST_SECRET = 4
 WEB_PAGE = "this is a web page, is the base URL right (it ends in /v1)?"
 
 _QUOTA = frozenset(
-    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"}
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "quota_exceeded",
+        "billing_error",
+        "contract_spend_limit_reached",
+        "enforced_spend_limit_reached",
+    }
 )
 _CONTEXT = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max"})
 _CODES: Mapping[str, int] = {
     "invalid_api_key": 401,
     "authentication_error": 401,
+    "permission_error": 403,
+    "billing_error": 402,
     "context_length_exceeded": 400,
     "exceed_context_size_error": 400,
+    "invalid_request_error": 400,
+    "request_too_large": 413,
+    "not_found_error": 404,
     "invalid_prompt": 400,
     "insufficient_quota": 429,
     "model_not_found": 404,
@@ -55,14 +70,24 @@ _CODES: Mapping[str, int] = {
     "overloaded": 529,
     "overloaded_error": 529,
     "service_unavailable": 503,
+    "api_error": 500,
+    "timeout_error": 504,
+    **STATUSES,
 }
 """The status that a word inside a stream would have had as an HTTP answer."""
 
 _TOO_LONG = re.compile(
-    r"context[ _-]?(length|window|size)|maximum context|prompt is too long|input is too long"
-    r"|too many (input )?tokens|reduce the length",
+    r"context[ _-]?(length|window|size|limit)|maximum context|prompt is too long|input is too long"
+    r"|too many (input )?tokens|reduce the length|input token count",
     re.IGNORECASE,
 )
+# Anthropic's words for an account that is out of money; they come as HTTP 400.
+_UNPAID = re.compile(
+    r"your credit balance is too low|you have reached your specified (workspace )?api usage limits",
+    re.IGNORECASE,
+)
+_POLICY = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
+_STREAM = re.compile(r"\bstream(ing|ed|_options)?\b", re.IGNORECASE)
 # A refusal that quotes a prompt about keys is not about the key: the word alone stops no job.
 _BAD = "invalid|incorrect|wrong|missing|expired|revoked|disabled|unknown"
 _KEY = re.compile(
@@ -74,11 +99,16 @@ _KEY = re.compile(
 
 
 class Said(Struct, frozen=True):
-    """What a server's error object says; ``code`` and ``kind`` in lower case."""
+    """What a server's error object says; ``code`` and ``kind`` in lower case.
+
+    ``words`` and ``delay`` (seconds) are what Google's details add.
+    """
 
     message: str = ""
     code: str = ""
     kind: str = ""
+    words: frozenset[str] = frozenset()
+    delay: float | None = None
 
 
 def said(value: Any) -> Said:
@@ -97,9 +127,11 @@ def said(value: Any) -> Said:
     metadata = value.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
         message = f"{message}: {metadata['raw']}"
-    return Said(
-        _words(message), *(_words(value.get(key) or "").lower() for key in ("code", "type"))
-    )
+    details = value.get("details")
+    code = value.get("code") or (details.get("error_code") if isinstance(details, dict) else "")
+    kind = value.get("type") or value.get("status")
+    code, kind = (_words(word or "").lower() for word in (code, kind))
+    return Said(_words(message), code, kind, words_of(value), delay_of(value))
 
 
 def _words(value: Any) -> str:
@@ -111,10 +143,10 @@ def _words(value: Any) -> str:
 
 def error_class(status: int, error: Said) -> type[ProviderError]:
     """The one place that says what an HTTP status means here."""
-    words = {error.code, error.kind}
-    if status == 402 or words & _QUOTA:
+    words = {error.code, error.kind, *error.words}
+    if status == 402 or words & _QUOTA or (status == 400 and _UNPAID.match(error.message)):
         return QuotaExhausted
-    if status == 401 or (status == 403 and (words & {"invalid_api_key"} or about_key(error))):
+    if status == 401 or "invalid_api_key" in words or (status == 403 and about_key(error)):
         return AuthFailed
     if status == 403:
         return Refused
@@ -123,11 +155,13 @@ def error_class(status: int, error: Said) -> type[ProviderError]:
     if status == 429:
         too_large = error.message.lower().startswith("request too large")
         return TooLarge if too_large else RateLimited
-    if status in (408, 409) or status >= 500:
+    if status in (408, 409, 499) or status >= 500:
         return Overloaded
     if words & _CONTEXT or _TOO_LONG.search(error.message):
         return ContextTooLong
-    return BadRequest
+    if words & _POLICY:
+        return Refused
+    return NoStreaming if _STREAM.search(error.message) else BadRequest
 
 
 def about_key(error: Said) -> bool:
@@ -167,7 +201,7 @@ class Failures:
             told = WEB_PAGE if status < 500 else f"{_phrase(status)} (a web page)"
         elif kind is NotFound and not error.message:
             told += "; is the base URL right (it ends in /v1)?"
-        return self._build(kind, f"HTTP {status}: {told}", status, headers)
+        return self._build(kind, f"HTTP {status}: {told}", status, headers, error.delay)
 
     def reported(self, value: Any) -> ProviderError:
         """The error object that came inside a stream, after HTTP 200."""
@@ -178,7 +212,8 @@ class Failures:
         if status is None:
             text = f"the server reported an error inside the stream: {told}"
             return ErrorInStream(text, provider=self.provider, http_status=200)
-        return self._build(error_class(status, error), f"inside the stream: {told}", status, {})
+        kind = error_class(status, error)
+        return self._build(kind, f"inside the stream: {told}", status, {}, error.delay)
 
     def malformed(self, what: str, *, retry: bool | None = None) -> MalformedResponse:
         """HTTP 200, but not what the wire format promises."""
@@ -207,7 +242,12 @@ class Failures:
         return PermanentError(text, provider=self.provider, http_status=status)
 
     def _build(
-        self, kind: type[ProviderError], text: str, status: int, headers: Mapping[str, str]
+        self,
+        kind: type[ProviderError],
+        text: str,
+        status: int,
+        headers: Mapping[str, str],
+        delay: float | None = None,
     ) -> ProviderError:
         if not issubclass(kind, TransientError):
             return kind(text, provider=self.provider, http_status=status)
@@ -215,7 +255,7 @@ class Failures:
             text,
             provider=self.provider,
             http_status=status,
-            retry_after=retry_after(headers, time.time()),
+            retry_after=delay if (wait := retry_after(headers, time.time())) is None else wait,
             should_retry=should_retry(headers),
         )
 

@@ -17,6 +17,7 @@ from ..model import Quota
 from ..ports import Hear
 from .breaks import FOREIGN, before_answer, within_answer
 from .failures import Failures
+from .googleerrors import quota_of_error
 from .proxies import proxy_for
 from .quota import no_quota
 from .watchdog import JUST_HEARD, Flight, Watchdog
@@ -94,7 +95,8 @@ class Http:
     async def post(self, path: str, body: bytes, hear: Hear | None = None) -> Incoming:
         """Send, and return once the head of a good answer is there.
 
-        ``hear`` is told what that head says of the server's limits. The caller closes what is returned. A status other than 2xx is raised as the error it is.
+        ``hear`` is told what the server says of its limits. The caller closes what is returned. A
+        status other than 2xx is raised as the error it is.
         """
         session = self._session or self._open()
         assert self._watchdog is not None  # noqa: S101 -- opened together
@@ -115,10 +117,11 @@ class Http:
             flight.waiting = False
             if hear is not None and (quota := self._quota(response.headers)) is not None:
                 hear(quota)
+                hear = None  # an error's body has nothing to add
             incoming = Incoming(self, response, flight)
             if 200 <= response.status < 300:
                 return incoming
-            failure = await incoming.refusal()
+            failure = await incoming.refusal(hear)
         # Raised out here so that the foreign exception does not hang on to it as its context.
         raise failure
 
@@ -228,8 +231,8 @@ class Incoming:
         soon = asyncio.get_running_loop().time() + LAST_BYTES
         self._flight.deadline = min(self._flight.deadline, soon)
 
-    async def refusal(self) -> ProviderError:
-        """The error that this answer is; closes it."""
+    async def refusal(self, hear: Hear | None = None) -> ProviderError:
+        """The error that this answer is; closes it. ``hear`` is told what a 429 says of limits."""
         response = self._response
         try:
             body = await self.rest(ERROR_BODY)
@@ -237,6 +240,8 @@ class Incoming:
             body = b""  # the status alone says what is wrong
         finally:
             self.close()
+        if hear is not None and response.status == 429 and (quota := quota_of_error(body)):
+            hear(quota)
         return self._http.failures.response(response.status, response.headers, body)
 
     def close(self) -> None:

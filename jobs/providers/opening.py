@@ -9,9 +9,10 @@ from ..keys import Key
 from . import wire
 from .anthropic import AnthropicWire
 from .failures import Failures
+from .gemini import GeminiWire
 from .http import Http
 from .native import Native
-from .openai import OpenAIWire
+from .openai import OpenAIWire, ResponsesWire
 from .quota import no_quota
 from .registry import Route
 
@@ -38,5 +39,7 @@ def open_provider(route: Route, *, timeout: float, stall_timeout: float) -> Nati
 
 _WIRES: Mapping[str, Callable[[Failures, Dialect], wire.Wire]] = {
     "openai": OpenAIWire,
+    "openai-responses": ResponsesWire,
     "anthropic": AnthropicWire,
+    "gemini": GeminiWire,
 }
