@@ -461,7 +461,7 @@ MESSAGE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(messages=st.lists(MESSAGE, max_size=4), choice=JSON, wanted=JSON)
 def test_any_messages_are_sent_or_refused_with_a_reason(
     messages: list[Message], choice: Any, wanted: Any
