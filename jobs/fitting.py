@@ -26,9 +26,13 @@ class Fit(Struct, frozen=True):
             return []
         return sorted(set(params) - takes)
 
+    def serves(self, endpoint: Endpoint) -> bool:
+        """Whether the provider has that endpoint at all."""
+        return endpoint in self.dialect.endpoints
+
     def problem(self, endpoint: Endpoint, params: Mapping[str, Any]) -> str | None:
         """Why such a request can't be sent, in words for a user; None when it can."""
-        if endpoint not in self.dialect.endpoints:
+        if not self.serves(endpoint):
             served = ", ".join(sorted(self.dialect.endpoints))
             return f"{self.name} has no endpoint {endpoint}, only {served}"
         strangers = [] if self.drop else self.strangers(endpoint, params)

@@ -49,7 +49,7 @@ class Request(Struct, frozen=True, kw_only=True):
     def max_tokens(self) -> int | None:
         """The longest answer this request allows, in tokens, where it says so."""
         for key in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
-            value = self.params.get(key)
+            value = self.extra.get(key, self.params.get(key))
             if isinstance(value, int):
                 return value
         return None

@@ -14,12 +14,24 @@ class Draft:
     """What is known of a row so far; it ends as a Request, or as a Rejected that keeps it.
 
     ``content`` becomes the request's ``input``; ``own`` are the row's parameters, ``params`` the
-    same laid over the job's.
+    same laid over the job's; ``extra`` likewise of what is added to the body. ``source`` is the
+    input's path.
     """
 
-    __slots__ = ("content", "endpoint", "id", "messages", "metadata", "model", "own", "params")
+    __slots__ = (
+        "content",
+        "endpoint",
+        "extra",
+        "id",
+        "messages",
+        "metadata",
+        "model",
+        "own",
+        "params",
+        "source",
+    )
 
-    def __init__(self, row_id: str, endpoint: Endpoint, model: str) -> None:
+    def __init__(self, row_id: str, endpoint: Endpoint, model: str, source: str) -> None:
         self.id = row_id
         self.endpoint: Endpoint = endpoint
         self.model = model
@@ -27,6 +39,8 @@ class Draft:
         self.content: Any = None
         self.own: dict[str, Any] = {}
         self.params: Mapping[str, Any] = {}
+        self.extra: Mapping[str, Any] = {}
+        self.source = source
         self.metadata: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -37,35 +51,40 @@ class Draft:
 
         Metadata may hold them: it is only handed back.
         """
-        sent = {"model": self.model, "input": self.content, **self.params}
+        sent = {"model": self.model, "input": self.content, **self.params, **self.extra}
         reason = unsendable(list(self.messages), "messages")
         for name, value in sent.items():
             reason = reason or unsendable(name, "a parameter's name") or unsendable(value, name)
         if reason:
             raise Invalid(reason)
 
-    def request(self, target: str, line: int, path: str, read_at: float) -> Request:
+    def request(self, target: str, line: int, read_at: float) -> Request:
+        body = self.params
+        if self.extra:  # all of the body but how it is sent
+            body = {**body, **self.extra}
+            body.pop("stream_options", None)
         return Request(
             id=self.id,
             line=line,
-            path=path,
+            path=self.source,
             endpoint=self.endpoint,
             model=self.model,
             fingerprint=fingerprint(
-                target, self.endpoint, self.model, self.messages, self.content, self.params
+                target, self.endpoint, self.model, self.messages, self.content, body
             ),
             messages=self.messages,
             input=self.content,
             params=self.params,
+            extra=self.extra,
             metadata=self.metadata,
             read_at=read_at,
         )
 
-    def rejected(self, text: bytes, line: int, path: str, reason: str, read_at: float) -> Rejected:
+    def rejected(self, text: bytes, line: int, reason: str, read_at: float) -> Rejected:
         return Rejected(
             id=self.id,
             line=line,
-            path=path,
+            path=self.source,
             reason=reason,
             metadata=self.metadata,
             read_at=read_at,

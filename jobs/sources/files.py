@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 
 from ..errors import SourceError
 from ..model import Row
 from ..ports import Clock
 from .ids import StreamIds
+from .images import KEY
 from .inputs import Input
 from .lines import Lines
 from .pump import Pump
@@ -58,7 +60,10 @@ class FileSource:
                 source = self._inputs[index]
                 path, form = source.path, source.format
                 for number, line in lines:
-                    row = parse(line, number, path, form, now())
+                    if KEY in line:  # images are read from their files
+                        row = await asyncio.to_thread(parse, line, number, path, form, now())
+                    else:
+                        row = parse(line, number, path, form, now())
                     yield row if ids is None else ids.check(row, index)
                     empty = False
                     if left is not None:

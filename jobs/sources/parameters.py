@@ -1,7 +1,8 @@
 """The request parameters that a row may carry, and their types, in one table.
 
 Names from OpenAI's API reference (chat, completions, embeddings, responses), and the extras that
-vLLM, llama.cpp and others agree on.
+vLLM, llama.cpp and others agree on; and providers' own words, where no column of data is likely to
+be called the same.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ LIST = Kind("a list", frozenset({list}))
 OBJECTS = Kind("a list of objects", frozenset({list}), items=dict)
 STOP = Kind("a string or a list of strings", frozenset({str, list}), items=str)
 CHOICE = Kind("a string or an object", frozenset({str, dict}))
+TEXTS = Kind("a list of strings", frozenset({list}), items=str)
 LOGPROBS = Kind("true, false or a whole number", frozenset({bool, int}))
 ANY = Kind("anything", frozenset({bool, int, float, str, dict, list}))
 
@@ -62,6 +64,14 @@ _EVERYWHERE: tuple[tuple[Kind, str], ...] = (
     (STOP, "stop"),
     (LOGPROBS, "logprobs"),
     (ANY, "stream stream_options"),
+    (COUNT, "random_seed"),
+    (FLAG, "safe_prompt include_reasoning disable_tool_validation"),
+    (TEXT, "prompt_mode reasoning_format inference_geo cached_content cachedContent"),
+    (OBJECT, "prompt_cache_options output_config cache_control compound_custom"),
+    (OBJECT, "search_parameters search_settings generation_config generationConfig"),
+    (OBJECT, "thinking_config thinkingConfig tool_config toolConfig"),
+    (OBJECTS, "data_sources mcp_servers safety_settings safetySettings"),
+    (TEXTS, "stop_sequences"),
 )
 
 # Words that are a parameter of one endpoint, and too common elsewhere to be taken for one.
@@ -88,42 +98,77 @@ LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
 """Names of one and the same thing: the longest answer, in tokens."""
 
 _NOT_EXTRA = ("model", "messages", "prompt", "input")
+_NOTHING: Mapping[str, Any] = {}
 
 
-def merged(base: Mapping[str, Any], own: dict[str, Any]) -> Mapping[str, Any]:
-    """The row's parameters laid over the job's; the row's token limit replaces any of the job's."""
-    if not own:
-        return base
+def merged(
+    base: Mapping[str, Any], own: Mapping[str, Any], extra: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The row's parameters laid over the job's; the row's token limit replaces any of the job's.
+
+    ``extra`` is the row's ``extra_body``, which may hold that limit too.
+    """
     if not base:
         return own
-    if not LIMITS.isdisjoint(own):
+    if not (own or extra):
+        return base
+    if not (LIMITS.isdisjoint(own) and LIMITS.isdisjoint(extra)):
         base = {name: value for name, value in base.items() if name not in LIMITS}
     return {**base, **own}
 
 
-def finish(params: dict[str, Any], extra: object = None) -> None:
-    """Merge ``extra_body`` and take out what the job decides: streaming, one answer a row."""
-    if extra is not None:
-        if type(extra) is not dict:
-            raise Invalid(f"extra_body must be an object, got {excerpt(extra)}")
-        for name in _NOT_EXTRA:
-            if name in extra:
-                raise Invalid(f"extra_body can't hold {name}: make it a key of the row")
-        params.update(extra)
+def merged_extra(
+    base: Mapping[str, Any], own: Mapping[str, Any], extra: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The row's ``extra_body`` laid over the job's, which yields to the row's parameters too."""
+    if not base or not (own or extra):
+        return base or extra
+    limited = not (LIMITS.isdisjoint(own) and LIMITS.isdisjoint(extra))
+    kept = {
+        name: value
+        for name, value in base.items()
+        if name not in own and not (limited and name in LIMITS)
+    }
+    return {**kept, **extra}
+
+
+def finish(params: dict[str, Any]) -> None:
+    """Take out what the job decides: streaming, one answer a row."""
     if params:
         params.pop("stream", None)
         params.pop("stream_options", None)
-        n = params.pop("n", None)
-        if n is not None and n != 1:
-            raise Invalid(f"n must be 1, got {excerpt(n)}: one row is one answer")
+        _one_answer(params.pop("n", None))
 
 
-def job_params(params: Mapping[str, Any], endpoint: Endpoint) -> Mapping[str, Any]:
-    """The parameters of the whole job, checked. Raises :class:`Invalid`."""
+def extra_of(extra: object) -> Mapping[str, Any]:
+    """What ``extra_body`` adds to the body, checked. ``stream_options`` may stand here alone."""
+    if extra is None:
+        return _NOTHING
+    if type(extra) is not dict:
+        raise Invalid(f"extra_body must be an object, got {excerpt(extra)}")
+    for name in _NOT_EXTRA:
+        if name in extra:
+            raise Invalid(f"extra_body can't hold {name}: make it a key of the row")
+    _one_answer(extra.get("n"))
+    return {name: value for name, value in extra.items() if name not in ("stream", "n")}
+
+
+def _one_answer(n: object) -> None:
+    if n is not None and n != 1:
+        raise Invalid(f"n must be 1, got {excerpt(n)}: one row is one answer")
+
+
+def job_params(
+    params: Mapping[str, Any], endpoint: Endpoint
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The parameters of the whole job, and its ``extra_body``, checked.
+
+    Raises :class:`Invalid`.
+    """
     known = KNOWN[endpoint]
     own = {name: value for name, value in params.items() if name != "extra_body"}
     for name, value in own.items():
         if name in known and value is not None:
             known[name].check(name, value)
-    finish(own, params.get("extra_body"))
-    return own
+    finish(own)
+    return own, extra_of(params.get("extra_body"))

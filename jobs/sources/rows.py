@@ -7,13 +7,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..dialects import ALL
 from ..errors import ConfigError
+from ..fitting import Fit
 from ..model import Endpoint, Row
 from .content import CONTENT, chat_messages, has_system, plain_input
 from .draft import Draft
 from .formats import JSONL, Format, Odd, id_of
+from .images import read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
-from .parameters import KNOWN, Kind, finish, job_params, merged
+from .parameters import KNOWN, Kind, extra_of, finish, job_params, merged, merged_extra
 from .template import Template
 
 _URLS: Mapping[str, Endpoint] = {
@@ -33,7 +36,7 @@ class RowDefaults(Struct, frozen=True, kw_only=True):
     """What the job says about every row; ``target`` names the route in the fingerprint.
 
     ``resolve_model`` turns the model that a row names into the name to send, or raises ValueError
-    with the reason for the row.
+    with the reason for the row. ``fit`` says what the first route takes of a request.
     """
 
     model: str
@@ -43,6 +46,7 @@ class RowDefaults(Struct, frozen=True, kw_only=True):
     params: Mapping[str, Any] = {}
     target: str = ""
     resolve_model: Callable[[str], str] | None = None
+    fit: Fit | None = None
 
 
 class RowParser:
@@ -55,7 +59,7 @@ class RowParser:
     Raises ConfigError where the defaults can't work.
     """
 
-    __slots__ = ("_base", "_defaults", "_places", "_several", "_template")
+    __slots__ = ("_base", "_defaults", "_extra", "_fit", "_places", "_several", "_template")
 
     def __init__(self, defaults: RowDefaults, *, several: bool = False) -> None:
         self._defaults = defaults
@@ -67,9 +71,13 @@ class RowParser:
                 "or put it into the template"
             )
         try:
-            self._base = job_params(defaults.params, defaults.endpoint)
+            self._base, self._extra = job_params(defaults.params, defaults.endpoint)
         except Invalid as invalid:
             raise ConfigError(f"request parameters: {invalid}") from None
+        self._fit = _that_refuses(defaults.fit)
+        if self._fit and (problem := self._fit.problem(defaults.endpoint, self._base)):
+            about = "request parameters: " if self._fit.serves(defaults.endpoint) else ""
+            raise ConfigError(f"{about}{problem}")
         self._places = self._key_places()
         for name in ("model", "system", "template", "params"):
             if reason := unsendable(getattr(defaults, name), name):
@@ -99,12 +107,12 @@ class RowParser:
     ) -> Row:
         """``number`` is 1-based; ``read_at`` is the clock's time in seconds."""
         defaults = self._defaults
-        draft = Draft(self.default_id(number, path), defaults.endpoint, defaults.model)
+        draft = Draft(self.default_id(number, path), defaults.endpoint, defaults.model, path)
         try:
             value = form.decode(line)
         except Invalid as invalid:
             draft.id = form.read_id(line) or draft.id
-            return draft.rejected(line, number, path, str(invalid), read_at)
+            return draft.rejected(line, number, str(invalid), read_at)
         try:
             if type(value) is Odd:
                 self._fill(draft, value.value)
@@ -112,8 +120,8 @@ class RowParser:
             else:
                 self._fill(draft, value)
         except Invalid as invalid:
-            return draft.rejected(line, number, path, str(invalid), read_at)
-        return draft.request(defaults.target, number, path, read_at)
+            return draft.rejected(line, number, str(invalid), read_at)
+        return draft.request(defaults.target, number, read_at)
 
     def _fill(self, draft: Draft, value: Any) -> None:
         if type(value) is dict:
@@ -145,7 +153,9 @@ class RowParser:
         system = row.get("system") if "system" in places else None
         if system is not None and type(system) is not str:
             raise Invalid(f"system must be a string, got {kind_of(system)}")
-        finish(draft.own, row.get("extra_body") if "extra_body" in places else None)
+        finish(draft.own)
+        if "extra_body" in row and "extra_body" in places:
+            draft.extra = extra_of(row["extra_body"])
         if self._template is not None:
             row = {"prompt": self._template.render(row)}
         self._ask(draft, row, system)
@@ -188,7 +198,8 @@ class RowParser:
         if endpoint == "responses" and type(body.get("prompt")) is dict:
             draft.own["prompt"] = body["prompt"]  # a prompt that is stored at the provider
             draft.content = body.get("input")
-            draft.params = merged(self._base, draft.own)
+            read_in(draft.content, draft.source, "input")
+            self._lay(draft)
         else:
             self._ask(draft, body, None)
 
@@ -209,13 +220,25 @@ class RowParser:
         endpoint = draft.endpoint
         if endpoint == "chat":
             draft.messages = chat_messages(row, system, self._defaults.system)
+            if "messages" in row:
+                read_in(draft.messages, draft.source)
         else:
             draft.content = plain_input(row, endpoint)
             if endpoint == "responses":
+                read_in(draft.content, draft.source, "input")
                 self._instruct(draft, system)
             elif system is not None:
                 raise Invalid(f"system has no place in a request for {endpoint}")
-        draft.params = merged(self._base, draft.own)
+        self._lay(draft)
+
+    def _lay(self, draft: Draft) -> None:
+        """The row's parameters over the job's, all of them known to the provider."""
+        own, extra = draft.own, draft.extra
+        draft.params = merged(self._base, own, extra)
+        if self._extra:
+            draft.extra = merged_extra(self._extra, own, extra)
+        if self._fit and (problem := self._fit.problem(draft.endpoint, draft.params)):
+            raise Invalid(problem)
 
     def _instruct(self, draft: Draft, system: str | None) -> None:
         """A system prompt is called ``instructions`` in the Responses API."""
@@ -226,6 +249,11 @@ class RowParser:
             system = self._defaults.system
         if system is not None:
             draft.own["instructions"] = system
+
+
+def _that_refuses(fit: Fit | None) -> Fit | None:
+    """None for a provider that takes whatever comes: then nothing is looked at."""
+    return fit if fit and (fit.dialect.takes or fit.dialect.endpoints != ALL) else None
 
 
 def _is_batch_line(row: Mapping[str, Any]) -> bool:

@@ -35,5 +35,5 @@ def test_another_address_does_not_get_the_providers_key(tmp_path: Path) -> None:
 
 
 def test_any_other_server_needs_its_address(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="providers.lab: base_url is missing"):
+    with pytest.raises(ConfigError, match=r"providers\.lab: base_url is missing"):
         entry(tmp_path, "lab", "api: anthropic")
