@@ -43,6 +43,18 @@ def whole(answer: Answer) -> dict[str, Any]:
     return _response(answer, candidate)
 
 
+def chunk(*parts: Any, finish: str | None = None, **rest: Any) -> dict[str, Any]:
+    """One response as a value; a part that is a string is a text."""
+    listed = [{"text": part} if isinstance(part, str) else part for part in parts]
+    candidate = _candidate(listed) | ({} if finish is None else {"finishReason": finish})
+    return {"candidates": [candidate], **rest}
+
+
+def sse(*values: Any) -> bytes:
+    """Each of them as an event."""
+    return b"".join(event(value) for value in values)
+
+
 def failure(code: int, status: str, message: str, *details: Mapping[str, Any]) -> dict[str, Any]:
     """An error as a value: the body of an HTTP error, and what comes inside a stream."""
     said: dict[str, Any] = {"code": code, "message": message, "status": status}
