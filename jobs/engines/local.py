@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from ..drain import Drain, Stop
 from ..errors import LlmbatchError, SourceError
@@ -50,18 +50,28 @@ class Seat:
 
 
 class LocalEngine:
-    """Runs at most ``concurrency`` rows at a time, and lets others in for those that back off.
+    """Runs at most ``width()`` rows at a time, and lets others in for those that back off.
 
-    Rows are read when a pump is free, so what is held in memory is at most ``4 * concurrency``
-    rows, however long the input. When ``drain`` is asked for, rows that were not sent yet are let
-    go (a resumed run sends them), those with the provider have ``grace`` seconds to finish.
+    The width is asked for whenever a row comes or goes, so it may change while the job runs: what
+    is new of it is used at once after :meth:`grow`, else with the next row that ends; pumps that
+    are too many leave when their row has ended.
+
+    Rows are read when a pump is free, so what is held in memory is at most four times the widest
+    width in rows, however long the input. When ``drain`` is asked for, rows that were not sent yet
+    are let go (a resumed run sends them), those with the provider have ``grace`` seconds to finish.
     """
 
     def __init__(
-        self, *, concurrency: int, drain: Drain, grace: float, clock: Clock, observer: Observer
+        self,
+        *,
+        width: Callable[[], int],
+        drain: Drain,
+        grace: float,
+        clock: Clock,
+        observer: Observer,
     ) -> None:
-        self._concurrency = concurrency
-        self._most = 4 * concurrency
+        self._width = width
+        self._widest = 1
         self._drain = drain
         self._grace = grace
         self._clock = clock
@@ -120,15 +130,31 @@ class LocalEngine:
         """The row is back."""
         self._parked -= 1
 
+    def grow(self) -> None:
+        """The width may have grown: use it, also where every pump is busy. Safe at any time."""
+        if self._seats and self._drain.stop is None:
+            self._grow()
+
     def _grow(self) -> None:
-        """Open one pump more where there is room; so there are never many more than rows."""
+        """Open one pump more where there is room; so there are never many more than rows.
+
+        The new one does the same when it has read a row, and so on up to the width.
+        """
+        width = self._width()
+        if width > self._widest:
+            self._widest = width
         open_seats = len(self._seats)
         if (
-            open_seats - self._parked < self._concurrency
-            and open_seats < self._most
+            open_seats - self._parked < width
+            and open_seats < 4 * self._widest
             and not self._exhausted
         ):
             self._spawn()
+
+    def _too_many(self) -> bool:
+        """One is always left, whatever the width: the rows must come to their end."""
+        active = len(self._seats) - self._parked
+        return active > 1 and active > self._width()
 
     def _spawn(self) -> None:
         seat = Seat(self)
@@ -137,7 +163,7 @@ class LocalEngine:
 
     async def _pump(self, seat: Seat) -> None:
         try:
-            while len(self._seats) - self._parked <= self._concurrency:
+            while not self._too_many():
                 seat.sending = False
                 row = await self._next()
                 if row is None:

@@ -60,12 +60,13 @@ def result(row: Row) -> Result:
 class Bench:
     """One engine with everything around it."""
 
-    def __init__(self, concurrency: int = 4, grace: float = 60.0) -> None:
+    def __init__(self, width: int = 4, grace: float = 60.0) -> None:
+        self.width = width
         self.drain = Drain()
         self.events: list[Event] = []
         self.sink = Kept()
         self.engine = LocalEngine(
-            concurrency=concurrency,
+            width=lambda: self.width,
             drain=self.drain,
             grace=grace,
             clock=SystemClock(),
@@ -94,7 +95,7 @@ async def test_every_row_is_run_once() -> None:
 
 
 async def test_rows_are_read_when_there_is_room_and_not_before() -> None:
-    bench, rows, gate = Bench(concurrency=3), Rows(1000), asyncio.Event()
+    bench, rows, gate = Bench(width=3), Rows(1000), asyncio.Event()
 
     async def worker(row: Row, seat: Seat) -> Result:
         seat.sending = True
@@ -109,8 +110,8 @@ async def test_rows_are_read_when_there_is_room_and_not_before() -> None:
     assert len(bench.sink.ids) == 1000
 
 
-async def test_a_concurrency_beyond_the_rows_opens_no_more_pumps_than_they_need() -> None:
-    bench, rows, gate = Bench(concurrency=1_000_000), Rows(3), asyncio.Event()
+async def test_a_width_beyond_the_rows_opens_no_more_pumps_than_they_need() -> None:
+    bench, rows, gate = Bench(width=1_000_000), Rows(3), asyncio.Event()
 
     async def worker(row: Row, seat: Seat) -> Result:
         await gate.wait()
@@ -127,7 +128,7 @@ async def test_a_concurrency_beyond_the_rows_opens_no_more_pumps_than_they_need(
 
 
 async def test_a_row_that_backs_off_lets_another_in_within_bounds() -> None:
-    bench, rows, gate = Bench(concurrency=2), Rows(1000), asyncio.Event()
+    bench, rows, gate = Bench(width=2), Rows(1000), asyncio.Event()
 
     async def worker(row: Row, seat: Seat) -> Result:
         with seat:
@@ -136,14 +137,14 @@ async def test_a_row_that_backs_off_lets_another_in_within_bounds() -> None:
 
     run = asyncio.create_task(bench.run(rows, worker))
     await settle()
-    assert rows.read == 8, "four times the concurrency, then the source has to wait"
+    assert rows.read == 8, "four times the width, then the source has to wait"
     gate.set()
     await run
     assert len(bench.sink.ids) == 1000
 
 
 async def test_surplus_pumps_leave_when_rows_come_back() -> None:
-    bench, rows, gate, most = Bench(concurrency=2), Rows(200), asyncio.Event(), 0
+    bench, rows, gate, most = Bench(width=2), Rows(200), asyncio.Event(), 0
     active = 0
 
     async def worker(row: Row, seat: Seat) -> Result:
@@ -167,7 +168,7 @@ async def test_surplus_pumps_leave_when_rows_come_back() -> None:
 
 
 async def test_draining_lets_go_of_rows_not_sent_and_waits_for_those_sent() -> None:
-    bench, rows, gate = Bench(concurrency=4), Rows(100), asyncio.Event()
+    bench, rows, gate = Bench(width=4), Rows(100), asyncio.Event()
 
     async def worker(row: Row, seat: Seat) -> Result:
         seat.sending = row.line % 2 == 1
@@ -186,7 +187,7 @@ async def test_draining_lets_go_of_rows_not_sent_and_waits_for_those_sent() -> N
 
 
 async def test_the_row_that_ends_the_job_is_not_counted_as_in_flight() -> None:
-    bench = Bench(concurrency=1)
+    bench = Bench(width=1)
 
     async def worker(row: Row, seat: Seat) -> Result:
         seat.sending = True
@@ -199,7 +200,7 @@ async def test_the_row_that_ends_the_job_is_not_counted_as_in_flight() -> None:
 
 
 async def test_a_row_that_would_back_off_while_draining_is_left_for_the_next_run() -> None:
-    bench, rows, gate = Bench(concurrency=1), Rows(10), asyncio.Event()
+    bench, rows, gate = Bench(width=1), Rows(10), asyncio.Event()
 
     async def worker(row: Row, seat: Seat) -> Result:
         seat.sending = True
@@ -218,7 +219,7 @@ async def test_a_row_that_would_back_off_while_draining_is_left_for_the_next_run
 
 
 async def test_what_is_in_flight_after_the_grace_period_is_cancelled() -> None:
-    bench, cancelled = Bench(concurrency=2, grace=0.0), []
+    bench, cancelled = Bench(width=2, grace=0.0), []
 
     async def worker(row: Row, seat: Seat) -> Result:
         seat.sending = True
@@ -236,7 +237,7 @@ async def test_what_is_in_flight_after_the_grace_period_is_cancelled() -> None:
 
 
 async def test_a_finished_result_is_written_although_the_job_drains_meanwhile() -> None:
-    bench, gate = Bench(concurrency=1), asyncio.Event()
+    bench, gate = Bench(width=1), asyncio.Event()
 
     class Slow(Kept):
         async def write(self, result: Result) -> None:
@@ -266,7 +267,7 @@ async def test_a_job_that_is_stopped_before_it_starts_reads_nothing() -> None:
 
 
 async def test_rows_that_the_output_has_are_skipped() -> None:
-    bench = Bench(concurrency=2)
+    bench = Bench(width=2)
     bench.sink.known = {str(number): "ok" for number in range(1, 2000, 2)}
 
     async def worker(row: Row, seat: Seat) -> Result:
@@ -278,7 +279,7 @@ async def test_rows_that_the_output_has_are_skipped() -> None:
 
 
 async def test_a_drain_is_noticed_while_rows_are_being_skipped() -> None:
-    bench, rows = Bench(concurrency=1), Rows(100_000)
+    bench, rows = Bench(width=1), Rows(100_000)
     bench.sink.known = {str(number): "ok" for number in range(1, 100_001)}
 
     async def worker(row: Row, seat: Seat) -> Result:
@@ -292,7 +293,7 @@ async def test_a_drain_is_noticed_while_rows_are_being_skipped() -> None:
 
 
 async def test_a_broken_source_ends_the_job_with_its_error_after_the_rows_it_gave() -> None:
-    bench, gate = Bench(concurrency=4), asyncio.Event()
+    bench, gate = Bench(width=4), asyncio.Event()
 
     async def worker(row: Row, seat: Seat) -> Result:
         await gate.wait()
@@ -321,3 +322,129 @@ async def test_a_sink_that_fails_ends_the_job_at_once() -> None:
     bench.sink = Full()
     with pytest.raises(SinkError, match="disk full"):
         await bench.run(Rows(10), worker)
+
+
+class Held:
+    """A worker whose rows stay until they are let go, one by one."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, asyncio.Event] = {}
+        self.parks = False
+
+    async def __call__(self, row: Row, seat: Seat) -> Result:
+        self.rows[row.line] = gate = asyncio.Event()
+        seat.sending = True
+        try:
+            if self.parks:
+                with seat:
+                    await gate.wait()
+            else:
+                await gate.wait()
+        finally:
+            del self.rows[row.line]
+        return result(row)
+
+    async def let_go(self, count: int) -> None:
+        for line in list(self.rows)[:count]:
+            self.rows[line].set()
+        await settle()
+
+
+async def finish(worker: Held, run: asyncio.Task[None]) -> None:
+    while not run.done():
+        await worker.let_go(100)
+
+
+async def test_a_width_that_grows_is_used_although_every_pump_is_busy() -> None:
+    bench, rows, worker = Bench(width=2), Rows(100), Held()
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    bench.width = 7
+    await settle()
+    assert len(worker.rows) == 2, "nobody has told"
+    bench.engine.grow()
+    await settle()
+    assert (len(worker.rows), rows.read) == (7, 7)
+    await finish(worker, run)
+    assert len(bench.sink.ids) == 100
+
+
+async def test_a_width_that_grows_is_used_with_the_next_row_that_ends() -> None:
+    bench, worker = Bench(width=2), Held()
+    run = asyncio.create_task(bench.run(Rows(100), worker))
+    await settle()
+    bench.width = 7
+    await worker.let_go(1)
+    assert len(worker.rows) == 7
+    await finish(worker, run)
+
+
+async def test_a_width_that_shrinks_lets_pumps_go_as_their_rows_end() -> None:
+    bench, rows, worker = Bench(width=8), Rows(100), Held()
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    bench.width = 3
+    await worker.let_go(4)
+    assert (len(worker.rows), rows.read) == (4, 8), "no row was stopped, and none was read"
+    await worker.let_go(2)
+    assert (len(worker.rows), rows.read) == (3, 9)
+    await finish(worker, run)
+    assert len(bench.sink.ids) == 100
+
+
+@pytest.mark.parametrize("width", [0, -3])
+async def test_without_any_width_rows_go_on_one_by_one(width: int) -> None:
+    bench, worker = Bench(width=4), Held()
+    run = asyncio.create_task(bench.run(Rows(20), worker))
+    await settle()
+    bench.width = width
+    await worker.let_go(4)
+    assert len(worker.rows) == 1
+    await finish(worker, run)
+    assert len(bench.sink.ids) == 20
+
+
+async def test_what_is_held_in_memory_is_bounded_by_the_widest_width() -> None:
+    bench, rows, worker = Bench(width=2), Rows(1000), Held()
+    worker.parks = True
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    assert rows.read == 8
+    bench.width = 5
+    bench.engine.grow()
+    await settle()
+    assert rows.read == 20
+    bench.width = 1
+    bench.engine.grow()
+    await settle()
+    assert rows.read == 20
+    worker.parks = False
+    await finish(worker, run)
+    assert len(bench.sink.ids) == 1000
+
+
+async def test_growing_is_harmless_before_the_run_while_it_drains_and_after_it() -> None:
+    bench, rows, worker = Bench(width=2), Rows(100), Held()
+    bench.engine.grow()
+    run = asyncio.create_task(bench.run(rows, worker))
+    await settle()
+    bench.drain.request(Stop("SIGINT", "interrupted"))
+    bench.width = 50
+    bench.engine.grow()
+    await settle()
+    assert rows.read == 2
+    await finish(worker, run)
+    bench.engine.grow()
+    assert len(bench.sink.ids) == 2
+
+
+async def test_growing_when_the_source_is_dry_opens_nothing() -> None:
+    bench, worker = Bench(width=2), Held()
+    run = asyncio.create_task(bench.run(Rows(2), worker))
+    await settle()
+    await worker.let_go(1)
+    before = len(asyncio.all_tasks())
+    bench.width = 50
+    bench.engine.grow()
+    assert len(asyncio.all_tasks()) == before
+    await finish(worker, run)
