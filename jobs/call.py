@@ -109,6 +109,8 @@ class Call:
             seat.sending = True
             progress.attempts += 1
             progress.tries += 1
+            if lane.whole:  # it may have been found out since the row took this lane
+                progress.whole = progress.tried_whole = True
             progress.limiter += permit.waited
             answer = Answer(now())
             if progress.first_sent is None:

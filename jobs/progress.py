@@ -67,7 +67,7 @@ class Progress:
             self._tries[self.place] = self.tries
         self.lane, self.place = lane, place
         self.tries, self.broken = self._tries.get(place, 0), 0
-        self.whole, self.tried_whole = lane.whole, lane.whole
+        self.whole = self.tried_whole = False
         row = self.row if place == 0 else structs.replace(self.row, model=lane.model)
         self.request, dropped = lane.fit(row)
         return dropped

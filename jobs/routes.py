@@ -9,6 +9,7 @@ from collections.abc import Sequence, Set
 
 from msgspec import Struct
 
+from .breaker import LONGEST_COOLDOWN
 from .drain import Drain, Stop
 from .errors import FatalError, ProviderError
 from .events import RouteStopped
@@ -185,7 +186,7 @@ class Routes:
             return False
         end = latest + self._max_outage
         soonest = min((b.ready_at for b in breakers if not b.probing), default=0.0)
-        return self._clock.now() >= end or soonest > end
+        return self._clock.now() >= end or soonest > end + LONGEST_COOLDOWN
 
     def _somebody_answers(self) -> bool:
         return any(lane.dead is None and lane.breaker.closed for lane in self.lanes)

@@ -48,11 +48,27 @@ def two(
 
 
 async def rows(ran: Ran, count: int, **more: object) -> list[Result]:
-    """Many rows at once."""
+    """Many rows, as many at a time as the routes have slots."""
+    call = ran.call()
+    assert ran.routes is not None
+    places = asyncio.Semaphore(ran.routes.width)
+
+    async def one(n: int) -> Result:
+        async with places:
+            return await call(ask(id=f"r{n}", **more), Chair())
+
+    try:
+        return await asyncio.gather(*map(one, range(count)))
+    finally:
+        assert ran.routes is not None
+        ran.routes.close()
+
+
+async def in_turn(ran: Ran, count: int) -> list[Result]:
+    """One row after the other."""
     call = ran.call()
     try:
-        many = (call(ask(id=f"r{n}", **more), Chair()) for n in range(count))
-        return await asyncio.gather(*many)
+        return [await call(ask(id=f"r{n}"), Chair()) for n in range(count)]
     finally:
         assert ran.routes is not None
         ran.routes.close()
@@ -257,18 +273,18 @@ def test_a_waiting_row_that_is_let_go_leaves_the_line_to_the_next() -> None:
 
 def test_a_429_pauses_the_route_once_and_costs_one_row_one_of_its_retries() -> None:
     class Storm(Scripted):
-        """Refuses all that is in flight at once, three times over."""
+        """Refuses everything for 8 seconds."""
 
         def script(self, request: Request, whole: bool) -> Sequence[Step]:
             limited = RateLimited("slow down", http_status=429, retry_after=5.0)
-            return [0.1, limited] if len(self.asked) <= 24 else [0.1, DONE]
+            return [0.1, limited if VirtualClock().now() < 8 else DONE]
 
     ran = Ran(Storm(), concurrency=8, retries=2)
     results = run_virtual(rows(ran, 8))
     assert {r.status for r in results} == {"ok"}
     pauses = [event for event in ran.events if isinstance(event, RoutePaused)]
-    assert [round(pause.seconds) for pause in pauses] == [5, 5, 5]
-    assert len(ran.provider.asked) == 32
+    assert [round(pause.seconds) for pause in pauses] == [5, 5]
+    assert len(ran.provider.asked) == 8 + 1 + 8
 
 
 def test_a_server_that_wants_to_be_left_alone_for_longer_than_max_wait_is_left_alone() -> None:
@@ -306,8 +322,8 @@ def test_a_server_that_refuses_to_stream_is_asked_in_one_piece_from_then_on(more
             refused = NoStreaming("stream is not supported", http_status=400)
             return [*words("hi"), DONE] if whole else [refused]
 
-    ran = Ran(Plain(), concurrency=1)
-    results = run_virtual(rows(ran, 1 + more))
+    ran = Ran(Plain())
+    results = run_virtual(in_turn(ran, 1 + more))
     assert [r.status for r in results] == ["ok"] * (1 + more)
     assert ran.provider.wholes == [False, True] + [True] * more
     assert results[0].metrics is not None
@@ -322,16 +338,16 @@ def test_where_every_stream_is_cut_the_row_is_asked_in_one_piece(error: Exceptio
                 return [*words("all of it"), DONE, Delta(usage=Usage(1, 2))]
             return [*words("all"), error]  # type: ignore[list-item]
 
-    ran = Ran(Cutting(), concurrency=1, retries=5)
-    results = run_virtual(rows(ran, 3))
+    ran = Ran(Cutting(), retries=5)
+    results = run_virtual(in_turn(ran, 3))
     assert [(r.status, r.output) for r in results] == [("ok", "all of it")] * 3
     assert ran.provider.wholes == [False] * 3 + [True] * 3
 
 
 def test_where_other_streams_are_whole_it_is_the_last_thing_that_is_tried() -> None:
     cut: list[Step] = [*words("a"), CUT]
-    ran = Ran(Scripted([DONE], cut, cut, cut, cut, [*words("whole"), DONE], [DONE]), concurrency=1)
-    results = run_virtual(rows(ran, 3))
+    ran = Ran(Scripted([DONE], cut, cut, cut, cut, [*words("whole"), DONE], [DONE]))
+    results = run_virtual(in_turn(ran, 3))
     assert [r.status for r in results] == ["ok"] * 3
     assert ran.provider.wholes == [False] + [False] * 4 + [True] + [False]
 
@@ -340,7 +356,7 @@ def test_one_piece_is_tried_only_once() -> None:
     ran = Ran(Scripted(always=[*words("half"), CUT]), retries=5)
     result = run_virtual(ran.row(ask()))
     assert (result.status, result.output) == ("partial", "half")
-    assert ran.provider.wholes == [False] * 3 + [True] + [False] * 3
+    assert ran.provider.wholes == [False] * 3 + [True] + [False] * 2
 
 
 def test_parameters_that_a_route_does_not_know_are_dropped_for_it_alone() -> None:
