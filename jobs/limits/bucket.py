@@ -26,7 +26,7 @@ and timers of whole milliseconds (uvloop's) don't spin."""
 class Bucket:
     """Lets ``burst`` pass at once and ``rate`` a second after that. One waiter at a time."""
 
-    __slots__ = ("_limiter", "_short", "burst", "rate")
+    __slots__ = ("_due", "_limiter", "_short", "burst", "rate")
 
     def __init__(self, burst: float, rate: float) -> None:
         from aiolimiter import AsyncLimiter  # here: most jobs have no such limit, all would wait
@@ -35,9 +35,19 @@ class Bucket:
         self.rate = rate
         self._limiter = AsyncLimiter(burst, burst / rate)
         self._short = min(rate * SHORT, burst / 2)
+        self._due = 0.0
+
+    def owe(self, amount: float, now: float) -> None:
+        """``amount`` has passed already: nothing more does until it would have been refilled."""
+        self._due = now + amount / self.rate
 
     async def take(self, amount: float = 1) -> None:
         """Wait until ``amount`` may pass; at most ``burst``."""
+        if self._due:
+            wait = self._due - asyncio.get_running_loop().time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            self._due = 0.0
         if amount <= self._short and not self._limiter.has_capacity(amount):
             await asyncio.sleep(SHORT)
         await self._limiter.acquire(amount)
@@ -47,7 +57,12 @@ class Bucket:
 
 
 def request_bucket(rpm: float) -> Bucket:
-    """A bucket that keeps every sliding minute at the server within ``rpm`` requests.
+    """A bucket that keeps every sliding minute at the server within ``rpm`` requests."""
+    return Bucket(*request_pace(rpm))
+
+
+def request_pace(rpm: float) -> tuple[float, float]:
+    """Burst and rate a second that keep every sliding minute at the server within ``rpm``.
 
     Of N = floor(rpm) at most burst + rate x 61 s < N + 1 pass in anything shorter than 61 s, so a
     minute holds with almost a second of jitter to spare; 97.9 % of N is used. A fraction above
@@ -55,7 +70,12 @@ def request_bucket(rpm: float) -> Bucket:
     is 60 / rpm + 1 s: of 0.5 rpm, 99.2 % is used.
     """
     if rpm < 1:
-        return Bucket(1.0, 1 / (MINUTE / rpm + JITTER))
+        return 1.0, 1 / (MINUTE / rpm + JITTER)
     whole = math.floor(rpm)
     burst = 1 + BURST * whole
-    return Bucket(burst, (whole + 1 - burst) / (MINUTE + JITTER))
+    return burst, (whole + 1 - burst) / (MINUTE + JITTER)
+
+
+def token_pace(tpm: float, grain: float) -> tuple[float, float]:
+    """Burst and rate a second of the tokens, where a ledger of ``grain`` guards the minute."""
+    return max(1.0, BURST * tpm), (1 - BURST) * tpm / (MINUTE + JITTER + grain)

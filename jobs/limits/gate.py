@@ -1,165 +1,157 @@
-"""The two gates: slots alone, and slots with a budget. Both let in first come, first served."""
+"""The gate of a route: slots, and in front of the way out whatever limits are known by now."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
-from .. import ports
-from ..model import Request, Usage
+from ..errors import ProviderError
+from ..events import ConcurrencyChanged
+from ..model import Quota, Request, Usage
+from ..ports import Observer
 from ..tokens import TokenCounter
-from .bucket import Bucket, request_bucket
-from .budget import TokenBudget
+from .adaptive import Adaptive
+from .forecast import Forecast
+from .own import UNBOOKED, Budget, OwnBudget
+from .pacer import Pacer
+from .recent import Recent
+from .shared import SharedBudget
 from .slots import Slots
 
 
 def open_gate(
-    *, concurrency: int, rpm: float | None, tpm: float | None, counter: TokenCounter | None
-) -> ports.Gate:
-    """The gate of one route: ``concurrency`` slots, ``rpm`` requests and ``tpm`` tokens a minute.
+    *,
+    route: str,
+    concurrency: int | Literal["auto"],
+    ceiling: int,
+    rpm: float | None,
+    tpm: float | None,
+    counter: TokenCounter | None,
+    shared: Path | None,
+    observe: Observer,
+) -> RouteGate:
+    """The gate of ``route``: ``concurrency`` slots, ``rpm`` requests and ``tpm`` tokens a minute.
 
-    None is no limit; ``counter`` is needed only for ``tpm``. What is guaranteed stands at
-    :func:`.bucket.request_bucket` and :class:`.budget.TokenBudget`.
+    "auto" finds the number of slots, up to ``ceiling``. A limit of None is what the server names,
+    if it names one; ``counter`` is needed only for ``tpm``. ``shared`` is the file of a budget that
+    is shared with other processes; raises :class:`..errors.ConfigError` where it can't be used.
+    What is guaranteed stands at :func:`.bucket.request_pace`, :class:`.budget.TokenBudget` and
+    :class:`.joint.Joint`.
     """
+    adaptive = None
+    if concurrency == "auto":
+        adaptive = Adaptive(ceiling=ceiling)
+        concurrency = adaptive.limit
     if concurrency < 1:
         raise ValueError(f"concurrency must be at least 1, not {concurrency}")
-    slots = Slots(concurrency)
-    if rpm is None and tpm is None:
-        return OpenGate(slots)
     if tpm is not None and counter is None:
         raise ValueError("a token budget needs a token counter")
-    return PacedGate(
-        slots,
-        None if rpm is None else request_bucket(rpm),
-        None if tpm is None or counter is None else TokenBudget(tpm, counter),
-    )
+    slots = Slots(concurrency)
+    recent = Recent()
+    budget: Budget = OwnBudget(recent) if shared is None else SharedBudget(shared)
+    pacer = Pacer(route, slots, recent, budget, observe)
+    forecast = Forecast(counter) if tpm is not None and counter is not None else None
+    pacer.limit(rpm, tpm, forecast)
+    return RouteGate(route, slots, pacer, adaptive, observe)
 
 
-class OpenGate:
-    """Slots alone; with one free, admission never suspends."""
+class RouteGate:
+    """Lets in first come, first served; with a slot free and nothing to wait for it never suspends.
 
-    __slots__ = ("_slots",)
-
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
-
-    def admit(self, request: Request) -> SlotPermit:  # noqa: ARG002 - the port's signature
-        return SlotPermit(self._slots)
-
-    def __repr__(self) -> str:
-        return f"<OpenGate: {self._slots!r}>"
-
-
-class SlotPermit(AbstractAsyncContextManager["SlotPermit"]):
-    """A slot for as long as its context is open."""
-
-    __slots__ = ("_slots", "waited")
-
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
-        self.waited = 0.0
-
-    async def __aenter__(self) -> SlotPermit:
-        slots = self._slots
-        if slots.free:
-            slots.free -= 1
-        else:
-            now = asyncio.get_running_loop().time
-            start = now()
-            await slots.wait()
-            self.waited = now() - start
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._slots.release()
-
-    def settle(self, usage: Usage | None) -> None:
-        """Nothing is budgeted here."""
-
-
-class PacedGate:
-    """Slots, then tokens, then the request itself; one admission at a time, in order of arrival.
-
-    The request's own budget comes last, so that it is counted in the moment in which it goes out.
+    Where there are limits, or a pause, only the head of the line has a slot and waits for them.
     """
 
-    __slots__ = ("_requests", "_slots", "_tokens", "_turn")
+    __slots__ = ("_observe", "_route", "adaptive", "now", "pacer", "recent", "slots")
 
-    def __init__(self, slots: Slots, requests: Bucket | None, tokens: TokenBudget | None) -> None:
-        self._slots = slots
-        self._requests = requests
-        self._tokens = tokens
-        self._turn = asyncio.Lock()  # wakes in order of arrival, and lets nobody overtake
+    def __init__(
+        self,
+        route: str,
+        slots: Slots,
+        pacer: Pacer,
+        adaptive: Adaptive | None,
+        observe: Observer,
+    ) -> None:
+        self._route = route
+        self._observe = observe
+        self.slots = slots
+        self.pacer = pacer
+        self.recent = pacer.recent
+        self.adaptive = adaptive
+        self.now = self._first_now
 
-    def admit(self, request: Request) -> PacedPermit:
-        tokens = self._tokens
-        return PacedPermit(self, request, 0 if tokens is None else tokens.input_tokens(request))
+    @property
+    def width(self) -> int:
+        """How many may be in flight now."""
+        return self.slots.width
 
-    async def enter(self, request: Request, input_tokens: int) -> tuple[int, int]:
-        """Wait for everything in turn; returns the tokens booked, and their key."""
-        slots = self._slots
-        async with self._turn:
-            if slots.free:
-                slots.free -= 1
-            else:
-                await slots.wait()
-            try:
-                return await self._spend(request, input_tokens)
-            except BaseException:
-                slots.release()
-                raise
+    def admit(self, request: Request) -> RoutePermit:
+        """See :class:`..ports.Gate`."""
+        return RoutePermit(self, request, self.pacer.input_of(request))
 
-    async def _spend(self, request: Request, input_tokens: int) -> tuple[int, int]:
-        requests, tokens = self._requests, self._tokens
-        if tokens is None:
-            if requests is not None:
-                await requests.take()
-            return 0, 0
-        amount = tokens.estimate(request, input_tokens)
-        await tokens.take(amount)
-        if requests is not None:
-            try:
-                await requests.take()
-            except BaseException:
-                tokens.give_back(amount)
-                raise
-        return amount, tokens.book(amount)
+    async def enter(self, permit: RoutePermit) -> None:
+        """Wait for a slot, and then for everything else."""
+        slots = self.slots
+        start = self.now()
+        await slots.take()
+        try:
+            if not slots.open:
+                await self.pacer.go(permit)
+        except BaseException:
+            slots.give_up()
+            raise
+        permit.waited = self.now() - start
+        slots.arrived()
 
-    def leave(self) -> None:
-        """Give the slot back."""
-        self._slots.release()
+    def ended(self, permit: RoutePermit, error: ProviderError | None) -> None:
+        """Let the number of slots follow from how a request went."""
+        adaptive, slots = self.adaptive, self.slots
+        assert adaptive is not None  # noqa: S101 - whoever calls this looked
+        now = self.now()
+        changed = adaptive.ended(
+            permit.sent,
+            now,
+            saturated=slots.free <= 0,
+            paced=self.pacer.held(now),
+            error=error,
+        )
+        if changed:
+            before = slots.width
+            slots.resize(adaptive.limit)
+            self._observe(ConcurrencyChanged(self._route, before, slots.width, adaptive.reason))
 
-    def settle(self, key: int, booked: int, usage: Usage) -> int:
-        """Replace the estimate; returns what is booked now."""
-        return booked if self._tokens is None else self._tokens.settle(key, booked, usage)
+    def _first_now(self) -> float:
+        self.now = asyncio.get_running_loop().time
+        return self.now()
 
     def __repr__(self) -> str:
-        return f"<PacedGate: {self._slots!r}, {self._requests!r}, {self._tokens!r}>"
+        return f"<RouteGate {self._route}: {self.slots!r}, {self.pacer!r}>"
 
 
-class PacedPermit(AbstractAsyncContextManager["PacedPermit"]):
-    """A slot for as long as its context is open; ``reserved`` tokens are booked for it."""
+class RoutePermit(AbstractAsyncContextManager["RoutePermit"]):
+    """A slot for as long as its context is open; see :class:`.pacer.Trip` for its numbers."""
 
-    __slots__ = ("_gate", "_input", "_key", "_request", "reserved", "waited")
+    __slots__ = ("_gate", "input", "key", "mark", "number", "request", "reserved", "sent", "waited")
 
-    def __init__(self, gate: PacedGate, request: Request, input_tokens: int) -> None:
+    def __init__(self, gate: RouteGate, request: Request, input_tokens: int) -> None:
         self._gate = gate
-        self._request = request
-        self._input = input_tokens
-        self._key = self.reserved = 0
-        self.waited = 0.0
+        self.request = request
+        self.input = input_tokens
+        self.key = UNBOOKED
+        self.reserved = self.mark = self.number = 0
+        self.waited = self.sent = 0.0
 
-    async def __aenter__(self) -> PacedPermit:
-        now = asyncio.get_running_loop().time
-        start = now()
-        self.reserved, self._key = await self._gate.enter(self._request, self._input)
-        self.waited = now() - start
+    async def __aenter__(self) -> RoutePermit:
+        gate = self._gate
+        slots = gate.slots
+        if slots.open and slots.free > 0 and not slots.coming:
+            slots.free -= 1
+        else:
+            await gate.enter(self)
+        self.sent = now = gate.now()
+        self.number = gate.recent.note(now)
         return self
 
     async def __aexit__(
@@ -168,9 +160,25 @@ class PacedPermit(AbstractAsyncContextManager["PacedPermit"]):
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._gate.leave()
+        self._gate.slots.release()
 
-    def settle(self, usage: Usage | None) -> None:
-        """Put the real usage in the place of the estimate; None leaves the estimate standing."""
+    def hear(self, quota: Quota) -> None:
+        """See :class:`..ports.Permit`."""
+        gate = self._gate
+        gate.pacer.hear(self, quota, gate.now())
+
+    def refused(self, retry_after: float | None) -> float | None:
+        """See :class:`..ports.Permit`."""
+        gate = self._gate
+        return gate.pacer.refused(self, retry_after, gate.now())
+
+    def settle(self, usage: Usage | None, error: ProviderError | None) -> None:
+        """See :class:`..ports.Permit`."""
+        gate = self._gate
+        pacer = gate.pacer
         if usage is not None:
-            self.reserved = self._gate.settle(self._key, self.reserved, usage)
+            pacer.used(self, usage, gate.now())
+        if error is None and pacer.paused:
+            pacer.answered(self, gate.now())
+        if gate.adaptive is not None:
+            gate.ended(self, error)

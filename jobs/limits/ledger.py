@@ -30,6 +30,7 @@ class Ledger:
     def wait(self, amount: int, now: float) -> float:
         """Seconds until ``amount`` fits if nothing changes before; 0 when it fits now."""
         self._advance(now)
+        amount = min(amount, self.limit)  # which may have shrunk; more fits only an empty minute
         excess = self.total + amount - self.limit
         if excess <= 0:
             return 0.0
@@ -37,7 +38,12 @@ class Ledger:
             excess -= self._entries[tick % ENTRIES]
             if excess <= 0:
                 return max(GRAIN / 10, (tick + ENTRIES) * GRAIN - now)
-        raise ValueError(f"{amount} tokens never fit into {self.limit}")
+        raise ValueError(f"the minute holds more than its entries: {self!r}")
+
+    def within(self, now: float) -> int:
+        """What was admitted in the last minute."""
+        self._advance(now)
+        return self.total
 
     def book(self, amount: int, now: float) -> int:
         """Count ``amount`` from now on; returns the key to correct it with."""

@@ -1,4 +1,4 @@
-"""What may be in flight at once: a counter and a line, first come, first served."""
+"""What may be in flight at once: a number that can change, and a line, first come, first served."""
 
 from __future__ import annotations
 
@@ -7,40 +7,81 @@ from collections import deque
 
 
 class Slots:
-    """A slot is taken with ``free -= 1`` where ``free`` is not 0, else with :meth:`wait`.
+    """``width`` slots, ``free`` of them not taken (below 0 after :meth:`resize` took some away).
 
-    A slot given back goes straight to the first who waits, so that nobody who comes later can take
-    it before him: ``free`` is more than 0 only while nobody waits.
+    Whoever has a slot is ``coming`` until he calls :meth:`arrived`. While ``open``, any number may
+    come at once; else only one, so that what he still has to wait for is waited for in turn. A slot
+    that is given back goes straight to the first in line, so that nobody who comes later can take
+    it before him: a slot is for the taking, with ``free -= 1``, only where ``free`` is above 0 and
+    nobody is coming.
     """
 
-    __slots__ = ("_line", "free")
+    __slots__ = ("_line", "_open", "coming", "free", "width")
 
-    def __init__(self, count: int) -> None:
-        self.free = count
+    def __init__(self, width: int) -> None:
+        self.width = self.free = width
+        self.coming = 0
+        self._open = True
         self._line: deque[asyncio.Future[None]] = deque()
 
-    async def wait(self) -> None:
-        """Return when a slot is ours; for use when none is free."""
+    @property
+    def open(self) -> bool:
+        """Whether those who have a slot have nothing more to wait for."""
+        return self._open
+
+    def set_open(self, value: bool) -> None:
+        self._open = value
+        if value and self._line:
+            self._wake()
+
+    async def take(self) -> None:
+        """Return when a slot is ours; we are coming from then on."""
+        if self.free > 0 and not self.coming:
+            self.free -= 1
+            self.coming += 1
+            return
         turn = asyncio.get_running_loop().create_future()
         self._line.append(turn)
+        self._wake()
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():
-                self.release()  # it had been handed over in the same moment
-            elif turn in self._line:
-                self._line.remove(turn)
+            if not turn.cancelled():  # it had been handed over in the same moment
+                self.give_up()
             raise
 
+    def arrived(self) -> None:
+        """Whoever was coming is in."""
+        self.coming -= 1
+        if self._line:
+            self._wake()
+
+    def give_up(self) -> None:
+        """Whoever was coming has gone away."""
+        self.coming -= 1
+        self.release()
+
     def release(self) -> None:
-        """Give a slot back; wakes one waiter, or none where nobody waits."""
-        line = self._line
-        while line:
-            turn = line.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+        """Give a slot back."""
         self.free += 1
+        if self._line:
+            self._wake()
+
+    def resize(self, width: int) -> None:
+        """Have ``width`` slots from now on; who is in flight stays there."""
+        self.free += width - self.width
+        self.width = width
+        if self._line:
+            self._wake()
+
+    def _wake(self) -> None:
+        line = self._line
+        while line and self.free > 0 and (self._open or not self.coming):
+            turn = line.popleft()
+            if not turn.done():  # else he was cancelled
+                self.free -= 1
+                self.coming += 1
+                turn.set_result(None)
 
     def __repr__(self) -> str:
-        return f"<Slots: {self.free} free, {len(self._line)} waiting>"
+        return f"<Slots: {self.free} of {self.width} free, {len(self._line)} waiting>"

@@ -13,16 +13,12 @@ from hypothesis import strategies as st
 from llmbatch.jobs.limits import open_gate
 from llmbatch.jobs.model import Request, Usage
 from llmbatch.jobs.ports import Gate
-from llmbatch.jobs.tokens import TokenCounter
 from virtualtime import run_virtual
 
 Ask = Callable[..., Request]
+Open = Callable[..., Gate]
 
 LIMITS = st.sampled_from([(None, None), (90.0, None), (None, 900.0), (90.0, 900.0)])
-
-
-def gate_of(concurrency: int, rpm: float | None = None, tpm: float | None = None) -> Gate:
-    return open_gate(concurrency=concurrency, rpm=rpm, tpm=tpm, counter=TokenCounter())
 
 
 def step(coro: Coroutine[Any, Any, Any]) -> Any:
@@ -32,8 +28,10 @@ def step(coro: Coroutine[Any, Any, Any]) -> Any:
     return stop.value.value
 
 
-def test_with_a_free_slot_and_no_limits_admission_never_suspends(ask: Ask) -> None:
-    gate = gate_of(2)  # no event loop runs here at all
+async def test_with_a_free_slot_and_no_limits_admission_never_suspends(
+    gate_of: Open, ask: Ask
+) -> None:
+    gate = gate_of(2)
     first, second = gate.admit(ask()), gate.admit(ask())
     assert step(first.__aenter__()).waited == 0.0
     assert step(second.__aenter__()).waited == 0.0
@@ -43,7 +41,7 @@ def test_with_a_free_slot_and_no_limits_admission_never_suspends(ask: Ask) -> No
 
 @pytest.mark.parametrize(("rpm", "tpm"), [(None, None), (600.0, None), (600.0, 60_000.0)])
 def test_no_more_than_the_slots_are_in_flight_and_each_leaver_wakes_one(
-    ask: Ask, rpm: float | None, tpm: float | None
+    gate_of: Open, ask: Ask, rpm: float | None, tpm: float | None
 ) -> None:
     async def main() -> None:
         gate, inside, leave = gate_of(2, rpm, tpm), 0, asyncio.Semaphore(0)
@@ -66,7 +64,7 @@ def test_no_more_than_the_slots_are_in_flight_and_each_leaver_wakes_one(
     run_virtual(main())
 
 
-def test_waited_is_the_time_that_admission_took(ask: Ask) -> None:
+def test_waited_is_the_time_that_admission_took(gate_of: Open, ask: Ask) -> None:
     async def main() -> tuple[float, float]:
         waits = []
         for gate in (gate_of(1), gate_of(1, rpm=6000)):
@@ -82,7 +80,7 @@ def test_waited_is_the_time_that_admission_took(ask: Ask) -> None:
     assert run_virtual(main()) == pytest.approx((7, 7))
 
 
-def test_the_slot_comes_back_when_the_work_fails(ask: Ask) -> None:
+def test_the_slot_comes_back_when_the_work_fails(gate_of: Open, ask: Ask) -> None:
     async def main() -> None:
         for gate in (gate_of(1), gate_of(1, rpm=6000, tpm=60_000)):
             for _ in range(3):
@@ -93,7 +91,7 @@ def test_the_slot_comes_back_when_the_work_fails(ask: Ask) -> None:
     run_virtual(main())
 
 
-def test_small_requests_never_overtake_a_large_one(ask: Ask) -> None:
+def test_small_requests_never_overtake_a_large_one(gate_of: Open, ask: Ask) -> None:
     async def main() -> list[int]:
         gate, order = gate_of(100, tpm=6000), list[int]()
 
@@ -107,7 +105,7 @@ def test_small_requests_never_overtake_a_large_one(ask: Ask) -> None:
     assert run_virtual(main()) == [30, 2500, 1, 2, 1400, 3, 4]
 
 
-def test_one_who_comes_as_a_slot_is_handed_over_stays_behind(ask: Ask) -> None:
+def test_one_who_comes_as_a_slot_is_handed_over_stays_behind(gate_of: Open, ask: Ask) -> None:
     async def main(gate: Gate, slots: int) -> list[str]:
         order = list[str]()
 
@@ -145,6 +143,7 @@ VISITS = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(limits=LIMITS, slots=st.integers(1, 4), visits=VISITS)
 def test_cancelled_visitors_leave_no_hole_and_lose_no_slot(
+    gate_of: Open,
     ask: Ask,
     limits: tuple[float | None, float | None],
     slots: int,
@@ -163,7 +162,7 @@ def test_cancelled_visitors_leave_no_hole_and_lose_no_slot(
                 assert len(inside) <= slots
                 try:
                     await asyncio.sleep(stay)
-                    permit.settle(Usage(tokens, 0))
+                    permit.settle(Usage(tokens, 0), None)
                 finally:
                     inside.remove(number)
 
@@ -187,7 +186,9 @@ def test_cancelled_visitors_leave_no_hole_and_lose_no_slot(
     assert patient <= set(order)
 
 
-def test_a_slot_handed_to_one_who_is_cancelled_in_the_same_moment_goes_on(ask: Ask) -> None:
+def test_a_slot_handed_to_one_who_is_cancelled_in_the_same_moment_goes_on(
+    gate_of: Open, ask: Ask
+) -> None:
     async def main() -> None:
         for gate in (gate_of(1), gate_of(1, rpm=6000)):
             holder = gate.admit(ask())
@@ -207,8 +208,17 @@ def test_a_slot_handed_to_one_who_is_cancelled_in_the_same_moment_goes_on(ask: A
     run_virtual(main())
 
 
-def test_wrong_arguments_are_refused() -> None:
+def test_wrong_arguments_are_refused(gate_of: Open) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        open_gate(concurrency=0, rpm=None, tpm=None, counter=None)
+        gate_of(0)
     with pytest.raises(ValueError, match="counter"):
-        open_gate(concurrency=1, rpm=None, tpm=100, counter=None)
+        open_gate(
+            route="p/m",
+            concurrency=1,
+            ceiling=1,
+            rpm=None,
+            tpm=100,
+            counter=None,
+            shared=None,
+            observe=lambda event: None,
+        )

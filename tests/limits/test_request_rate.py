@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from llmbatch.jobs.limits import open_gate
 from llmbatch.jobs.limits.bucket import request_bucket
+from llmbatch.jobs.limits.gate import RouteGate
 from llmbatch.jobs.model import Request
 from virtualtime import run_virtual
 
@@ -20,11 +21,24 @@ Ask = Callable[..., Request]
 MINUTE = 60.0
 
 
+def gate_of(concurrency: int, rpm: float) -> RouteGate:
+    return open_gate(
+        route="p/m",
+        concurrency=concurrency,
+        ceiling=concurrency,
+        rpm=rpm,
+        tpm=None,
+        counter=None,
+        shared=None,
+        observe=lambda event: None,
+    )
+
+
 def sent(rpm: float, gaps: list[float], request: Request) -> list[float]:
     """When requests that come with these gaps between them are let through."""
 
     async def main() -> list[float]:
-        gate = open_gate(concurrency=len(gaps), rpm=rpm, tpm=None, counter=None)
+        gate = gate_of(len(gaps), rpm)
         loop, times = asyncio.get_running_loop(), list[float]()
 
         async def row() -> None:
@@ -100,7 +114,7 @@ def test_a_loop_that_comes_late_still_uses_the_limit(ask: Ask) -> None:
     random = Random(1)
 
     async def main() -> list[float]:
-        gate = open_gate(concurrency=8, rpm=600, tpm=None, counter=None)
+        gate = gate_of(8, 600)
         loop, times = asyncio.get_running_loop(), list[float]()
         for _ in range(2000):
             async with gate.admit(ask()):

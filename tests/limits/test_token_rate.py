@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from llmbatch.jobs.errors import TooLarge
-from llmbatch.jobs.limits.budget import TokenBudget
-from llmbatch.jobs.limits.gate import PacedGate, PacedPermit, open_gate
+from llmbatch.jobs.limits.forecast import Forecast
+from llmbatch.jobs.limits.gate import RouteGate, open_gate
 from llmbatch.jobs.model import Request, Usage
 from llmbatch.jobs.tokens import TokenCounter
 from virtualtime import run_virtual
@@ -39,10 +39,17 @@ class Admission(Struct):
     real: int
 
 
-def gate_of(tpm: float, rpm: float | None = None, concurrency: int = 64) -> PacedGate:
-    gate = open_gate(concurrency=concurrency, rpm=rpm, tpm=tpm, counter=TokenCounter())
-    assert isinstance(gate, PacedGate)
-    return gate
+def gate_of(tpm: float, rpm: float | None = None, concurrency: int = 64) -> RouteGate:
+    return open_gate(
+        route="p/m",
+        concurrency=concurrency,
+        ceiling=concurrency,
+        rpm=rpm,
+        tpm=tpm,
+        counter=TokenCounter(),
+        shared=None,
+        observe=lambda event: None,
+    )
 
 
 def played(jobs: Iterable[Job], tpm: float, **limits: float) -> list[Admission]:
@@ -55,7 +62,7 @@ def played(jobs: Iterable[Job], tpm: float, **limits: float) -> list[Admission]:
                 size = len(job.request.input) - job.saved
                 log.append(Admission(loop.time(), permit.reserved, size + job.output))
                 await asyncio.sleep(job.takes)
-                permit.settle(Usage(size, job.output))
+                permit.settle(Usage(size, job.output), None)
 
         async with asyncio.TaskGroup() as group:
             for job in jobs:
@@ -198,22 +205,19 @@ def test_one_larger_than_the_whole_budget_fails_at_once_with_the_numbers(ask: As
 
 
 def test_the_estimate_is_the_limit_first_and_then_the_mean_of_answers(ask: Ask) -> None:
-    async def main() -> None:
-        budget = TokenBudget(100_000, TokenCounter())
+    forecast = Forecast(TokenCounter())
 
-        def estimate(**params: int) -> int:
-            return budget.estimate(ask(10, **params), 10)
+    def estimate(**params: int) -> int:
+        return forecast.cost(ask(10, **params), 10)
 
-        assert estimate() == 10 + 256
-        assert estimate(max_tokens=900) == 10 + 900
-        for output in (100, 300):
-            budget.settle(budget.book(266), 266, Usage(10, output))
-        assert estimate() == 10 + 200
-        assert estimate(max_tokens=900) == 10 + 200
-        assert estimate(max_tokens=50) == 10 + 50
-        assert budget.estimate(ask(10, endpoint="embeddings"), 10) == 10
-
-    run_virtual(main())
+    assert estimate() == 10 + 256
+    assert estimate(max_tokens=900) == 10 + 900
+    for output in (100, 300):
+        forecast.learn(Usage(10, output))
+    assert estimate() == 10 + 200
+    assert estimate(max_tokens=900) == 10 + 200
+    assert estimate(max_tokens=50) == 10 + 50
+    assert forecast.cost(ask(10, endpoint="embeddings"), 10) == 10
 
 
 def test_settling_without_usage_leaves_the_estimate_and_settling_again_replaces(ask: Ask) -> None:
@@ -221,9 +225,8 @@ def test_settling_without_usage_leaves_the_estimate_and_settling_again_replaces(
         gate = gate_of(1000)
         seen = []
         async with gate.admit(ask(100)) as permit:
-            assert isinstance(permit, PacedPermit)
             for usage in (None, Usage(100, 5), Usage(100, 7)):
-                permit.settle(usage)
+                permit.settle(usage, None)
                 seen.append(permit.reserved)
         return seen
 

@@ -1,0 +1,254 @@
+"""What the head of the line still waits for: pauses, what the server has left, the budget."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple, Protocol
+
+from ..events import LimitLearned, LimitWaited, RoutePaused
+from ..model import Quota, Request, Usage
+from ..ports import Observer
+from .bucket import MINUTE
+from .forecast import Estimating, Forecast
+from .learned import Learned
+from .own import UNBOOKED, Budget
+from .pause import Pause
+from .recent import Recent
+from .slots import Slots
+from .spread import SCARCE, UNUSED, Spread
+
+NOTICEABLE = 0.001
+"""A shorter wait, in seconds, is not worth an event."""
+
+
+class Left(NamedTuple):
+    """What a server says of one of its limits; ``reset`` in seconds."""
+
+    limit: float
+    left: int
+    reset: float | None
+
+
+class Trip(Protocol):
+    """One request on its way through the gate.
+
+    ``number`` is its place in the order of going out, ``sent`` the time (seconds), ``mark`` the sum
+    of all tokens booked until then. ``input`` are its input tokens where they have been counted,
+    else below 0; ``reserved`` are the tokens booked for it, under ``key``.
+    """
+
+    request: Request
+    number: int
+    sent: float
+    mark: int
+    input: int
+    reserved: int
+    key: int
+
+
+class Pacer:
+    """The limits of one route, and everything that holds a request which has its slot.
+
+    ``rpm`` and ``tpm`` are the limits in force, a minute: the user's, else what the server named.
+    ``recent`` are the requests that went out.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_bell",
+        "_booked",
+        "_budget",
+        "_forecast",
+        "_held",
+        "_learned",
+        "_observe",
+        "_pause",
+        "_route",
+        "_since",
+        "_slots",
+        "_spreads",
+        "_turn",
+        "paused",
+        "recent",
+        "rpm",
+        "tpm",
+    )
+
+    def __init__(
+        self, route: str, slots: Slots, recent: Recent, budget: Budget, observe: Observer
+    ) -> None:
+        self._route = route
+        self._slots = slots
+        self._budget = budget
+        self._observe = observe
+        self.recent = recent
+        self.rpm: float | None = None
+        self.tpm: float | None = None
+        self._asked: tuple[float | None, float | None] = (None, None)
+        self._forecast: Forecast | None = None
+        self._learned = Learned()
+        self._pause = Pause()
+        self.paused = False  # at any time
+        self._spreads = (Spread(), Spread())  # of requests, of tokens
+        self._booked = 0
+        self._turn = asyncio.Lock()  # wakes in order of arrival, and lets nobody overtake
+        self._bell: asyncio.Future[None] | None = None
+        self._since: float | None = None
+        self._held = False
+        self._slots.set_open(budget.free)
+
+    def limit(self, rpm: float | None, tpm: float | None, forecast: Forecast | None) -> None:
+        """The user's limits; None leaves it to the server to name one."""
+        self._asked = self.rpm, self.tpm = rpm, tpm
+        self._forecast = forecast
+        self._budget.limit(rpm, tpm, 0.0)
+        self._slots.set_open(self._budget.free)
+
+    def input_of(self, request: Request) -> int:
+        """Input tokens, where the user gave a limit: then one that is too large fails at once."""
+        tpm = self._asked[1]
+        if tpm is None:
+            return -1
+        assert self._forecast is not None  # noqa: S101 - comes with the limit
+        return self._forecast.checked(request, tpm)
+
+    async def go(self, trip: Trip) -> None:
+        """Return when the request may go out. In order of arrival; cancelled, it costs nothing."""
+        async with self._turn:
+            now = asyncio.get_running_loop().time
+            self._since = begun = now()
+            try:
+                while True:
+                    while (wait := self._quiet(now())) > 0:
+                        await self._nap(wait)
+                    await self._pay(trip)
+                    if not self._pause.left(now()):
+                        break
+                    # Paused while it waited to pay: then it goes out later than it was counted.
+                    self._budget.settle(trip.key, trip.reserved, 0, now())
+                    trip.key, trip.reserved = UNBOOKED, 0
+            finally:
+                self._since = None
+                waited = now() - begun
+                if waited > NOTICEABLE:
+                    self._held = True
+                    self._observe(LimitWaited(self._route, waited))
+            self._gone(trip, now())
+
+    def refused(self, trip: Trip, retry_after: float | None, now: float) -> float | None:
+        """See :class:`..ports.Permit`."""
+        seconds = self._pause.refused(trip.number, self.recent.sent, retry_after, now)
+        if seconds is not None:
+            self.paused = True
+            self._slots.set_open(False)
+            self._observe(RoutePaused(self._route, seconds))
+        return seconds
+
+    def answered(self, trip: Trip, now: float) -> None:
+        """A request was answered as it should be."""
+        if self._pause.answered(trip.number):
+            self._ring()
+            self._review(now)
+
+    def hear(self, trip: Trip, quota: Quota, now: float) -> None:
+        """See :class:`..ports.Permit`."""
+        if self._learned.hear(trip.request.model, quota):
+            self._learn(now)
+        if quota.rpm is not None and quota.requests_left is not None:
+            left = Left(quota.rpm, quota.requests_left, quota.requests_reset)
+            self._weigh(0, left, self.rpm, self.recent.sent - trip.number, trip, now)
+        if quota.tpm is not None and quota.tokens_left is not None:
+            left = Left(quota.tpm, quota.tokens_left, quota.tokens_reset)
+            self._weigh(1, left, self.tpm, self._booked - trip.mark, trip, now)
+
+    def used(self, trip: Trip, usage: Usage, now: float) -> None:
+        """What a request cost; replaces what was booked for it."""
+        real = usage.input_tokens + usage.output_tokens
+        self._budget.settle(trip.key, trip.reserved, real, now)
+        trip.reserved = real
+        if self._forecast is not None:
+            self._forecast.learn(usage)
+
+    def held(self, now: float) -> bool:
+        """Whether anybody had to wait since the last call of this."""
+        held, self._held = self._held, False
+        return held or (self._since is not None and now - self._since > NOTICEABLE)
+
+    def _learn(self, now: float) -> None:
+        """Put in force what the server named, where the user named nothing."""
+        rpm = self._asked[0] or self._learned.rpm
+        tpm = self._asked[1] or self._learned.tpm
+        if (rpm, tpm) == (self.rpm, self.tpm):
+            return
+        self.rpm, self.tpm = rpm, tpm
+        if tpm is not None and self._forecast is None:
+            self._forecast = Forecast(Estimating())
+        self._budget.limit(rpm, tpm, now)
+        self._slots.set_open(False)
+        self._observe(LimitLearned(self._route, rpm, tpm))
+
+    def _weigh(
+        self, kind: int, said: Left, ours: float | None, after: int, trip: Trip, now: float
+    ) -> None:
+        """Spread what is left of requests (0) or tokens (1), where it is little.
+
+        ``after`` is what went out since: the server had not seen it yet.
+        """
+        spread = self._spreads[kind]
+        left = said.left - after
+        if left < SCARCE * said.limit:
+            own = self._budget.before(trip.number, trip.sent, now)[kind]
+            alone = ours is not None and ours <= said.limit
+            if not alone or said.limit - said.left > own + UNUSED * said.limit:
+                spread.over(left, MINUTE if said.reset is None else said.reset, now)
+                self._ring()
+                return
+        if not spread.free:
+            spread.clear()
+            self._ring()
+
+    async def _pay(self, trip: Trip) -> None:
+        forecast = self._forecast
+        cost = 0
+        if forecast is not None:
+            if trip.input < 0:
+                trip.input = forecast.count(trip.request)
+            cost = forecast.cost(trip.request, trip.input)
+        trip.key, trip.reserved = await self._budget.pay(cost)
+
+    def _gone(self, trip: Trip, now: float) -> None:
+        self._booked += trip.reserved
+        requests, tokens = self._spreads
+        requests.spent(1, now)
+        tokens.spent(trip.reserved, now)
+        self._pause.gone(self.recent.sent + 1, now)
+        trip.mark = self._booked
+        self._review(now)
+
+    def _quiet(self, now: float) -> float:
+        """Seconds for which nobody goes out, whatever the budget says."""
+        requests, tokens = self._spreads
+        return max(self._pause.left(now), requests.wait(now), tokens.wait(now))
+
+    def _review(self, now: float) -> None:
+        """Open the slots where there is nothing to wait for any more."""
+        if self._budget.free and not self._pause.left(now):
+            self._slots.set_open(True)
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, or until what we wait for has changed."""
+        loop = asyncio.get_running_loop()
+        self._bell = bell = loop.create_future()
+        timer = loop.call_later(seconds, self._ring)
+        try:
+            await bell
+        finally:
+            timer.cancel()
+            self._bell = None
+
+    def _ring(self) -> None:
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
+
+    def __repr__(self) -> str:
+        return f"<Pacer: rpm {self.rpm}, tpm {self.tpm}, {self._pause!r}>"
