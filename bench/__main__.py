@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
@@ -16,7 +18,7 @@ import msgspec
 
 from . import machine
 from .cases import CASES
-from .child import ROOT, BenchFailed
+from .child import ROOT, BenchFailed, end_all
 from .lab import Lab
 from .report import Section, line, markdown
 
@@ -37,52 +39,92 @@ def main() -> int:
     scratch = ROOT / ".bench"
     scratch.mkdir(exist_ok=True)
     sections: list[Section] = []
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        for case in cases:
-            sections.append(_measure(case, Lab(Path(folder), args.quick)))
+        for group in _groups(cases):
+            sections += _together(group, Path(folder), args.quick)
             if output is not None:  # after each, so that an interrupted run leaves what it had
-                head = _head(args.quick, sections, list(CASES))
+                head = _head(args.quick, sections, time.monotonic() - began)
                 output.write_text(markdown(sections, about, head), encoding="utf-8")
     if output is None:
         print("RESULTS.md is left alone: it holds whole runs only.")
+    print(f"{time.monotonic() - began:.0f} s in all")
     return 0 if all(section.holds for section in sections) else 1
 
 
-def _measure(case: str, lab: Lab) -> Section:
-    """Run one case; print its figures as they come."""
-    print(f"{case}", flush=True)
+def _groups(cases: Sequence[str]) -> list[list[str]]:
+    """What is measured at the same time: idle neighbours; any other case is alone."""
+    groups: list[list[str]] = []
+    for case in cases:
+        if groups and CASES[case].idle and CASES[groups[-1][-1]].idle:
+            groups[-1].append(case)
+        else:
+            groups.append([case])
+    return groups
+
+
+def _together(cases: Sequence[str], folder: Path, quick: bool) -> list[Section]:
+    """Measure the cases at the same time, and print their figures in turn."""
+    if len(cases) == 1:
+        return [_measure(cases[0], folder, quick, _say)]
+    _say(f"{', '.join(cases)}: at the same time, about two minutes")
+    said: list[list[str]] = [[] for _ in cases]
+    with ThreadPoolExecutor(len(cases)) as pool:
+        try:
+            running = [
+                pool.submit(_measure, case, folder, quick, lines.append)
+                for case, lines in zip(cases, said, strict=True)
+            ]
+            for future, lines in zip(running, said, strict=True):
+                future.result()
+                _say("\n".join(lines))
+        except BaseException:  # an interrupt too: the threads wait for their children
+            end_all()
+            raise
+    return [future.result() for future in running]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _measure(case: str, folder: Path, quick: bool, say: Callable[[str], None]) -> Section:
+    """Run one case in a scratch folder of its own; its figures are said as they come."""
+    say(case)
     method, measure = CASES[case].method, CASES[case].measure
+    own = folder / case
+    own.mkdir()
     figures = []
     failed = None
     began = time.monotonic()
     try:
-        for figure in measure(lab):
+        for figure in measure(Lab(own, quick)):
             figures.append(figure)
-            print(line(figure), flush=True)
+            say(line(figure))
     except BenchFailed as error:
         failed = str(error)
     except UNFORESEEN as error:
         failed = f"{type(error).__name__} while measuring"
         traceback.print_exception(error)
     if failed is not None:
-        print(f"  failed: {failed}", flush=True)
+        say(f"  failed: {failed}")
     seconds = time.monotonic() - began
-    print(f"  ({seconds:.0f} s)", flush=True)
+    say(f"  ({seconds:.0f} s)")
     return Section(case, method, figures, failed, seconds)
 
 
-def _head(quick: bool, sections: list[Section], every: list[str]) -> str:
+def _head(quick: bool, sections: Sequence[Section], took: float) -> str:
     day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    took = sum(section.seconds for section in sections)
     measured = [section.case for section in sections]
     words = [f"Written by `make bench` on {day}; it took {took:.0f} s."]
     if quick:
         words.append("**A quick run: smaller than what was asked, so it proves nothing.**")
-    if missing := [case for case in every if case not in measured]:
+    if missing := [case for case in CASES if case not in measured]:
         words.append(f"**Not measured here: {', '.join(missing)}.**")
     words.append(
         "Everything runs on this one machine, on loopback: the measured process, and the server in "
-        "a process of its own; other work on the machine was not stopped."
+        "a process of its own; other work on the machine was not stopped. Cases that mostly wait "
+        f"({', '.join(case for case in CASES if CASES[case].idle)}) ran at the same time."
     )
     return " ".join(words)
 

@@ -1,4 +1,4 @@
-"""The bytes of an answer, built once: OpenAI's chunks as an HTTP/1.1 response.
+"""The bytes of an answer, built once: a provider's events as an HTTP/1.1 response.
 
 By default every event is an HTTP chunk of its own, as servers send them. Events are put together
 into as many writes as asked, because that decides how often a client is woken up.
@@ -6,23 +6,22 @@ into as many writes as asked, because that decides how often a client is woken u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-WORDS = (" the", " answer", " is", " short", ",", " plain", " and", " always", " same", ".")
-"""Tokens of an answer, over and over."""
+from .shapes import EVENTS, OPENAI_HEAD, Wire, openai_usage, text_of
 
-_HEAD = {
-    "id": "chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG",
-    "object": "chat.completion.chunk",
-    "created": 1760000000,
-    "model": "m",
-    "service_tier": "default",
-    "system_fingerprint": "fp_44709d6fcb",
+PATHS: Mapping[Wire, str] = {
+    "openai": "/v1/chat/completions",
+    "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/m:streamGenerateContent?alt=sse",
 }
+"""Where each wire format is asked; what stands before it in a path says how to answer."""
+
 _STREAM_HEADERS = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
     b"Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -41,29 +40,25 @@ class Plan(Struct, frozen=True):
     framed: Literal["event", "write"] = "event"
 
 
-def plan_of(path: str) -> Plan | None:
-    """Read the plan from a path such as ``/tokens=50/writes=1/v1/chat/completions``.
+def asked(path: str) -> tuple[Wire, Plan] | None:
+    """Read a path such as ``/tokens=50/writes=1/v1/chat/completions``.
 
-    None where the path does not lead to chat completions or names an unknown setting.
+    None where it leads to none of the wire formats or names an unknown setting.
     """
-    prefix, found, rest = path.partition("/v1/")
-    if not found or rest != "chat/completions":
-        return None
-    settings = dict(part.partition("=")[::2] for part in prefix.split("/") if part)
-    try:
-        return msgspec.convert(settings, Plan, strict=False) if settings else Plan()
-    except msgspec.ValidationError:
-        return None
+    for wire, end in PATHS.items():
+        if path.endswith(end):
+            parts = path.removesuffix(end).split("/")
+            settings = dict(part.partition("=")[::2] for part in parts if part)
+            try:
+                return wire, msgspec.convert(settings, Plan, strict=False)
+            except msgspec.ValidationError:
+                return None
+    return None
 
 
-def text_of(tokens: int) -> str:
-    """The text that an answer of so many tokens adds up to."""
-    return "".join(WORDS[i % len(WORDS)] for i in range(tokens))
-
-
-def streamed(plan: Plan) -> tuple[bytes, ...]:
+def streamed(wire: Wire, plan: Plan) -> tuple[bytes, ...]:
     """The response as one ``bytes`` a write."""
-    events = [b"data: " + event + b"\n\n" for event in _events(plan.tokens)]
+    events = EVENTS[wire](plan.tokens)
     count = max(1, min(plan.writes, len(events)))
     cuts = [round(i * len(events) / count) for i in range(count + 1)]
     groups = [events[a:b] for a, b in pairwise(cuts)]
@@ -77,11 +72,11 @@ def streamed(plan: Plan) -> tuple[bytes, ...]:
 
 
 def plain(plan: Plan) -> bytes:
-    """The response to a request that does not ask for a stream."""
+    """OpenAI's response to a request that does not ask for a stream."""
     message = {"role": "assistant", "content": text_of(plan.tokens), "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    body = {**_HEAD, "object": "chat.completion", "choices": [choice], "usage": _usage(plan.tokens)}
-    return whole(b"200 OK", msgspec.json.encode(body))
+    said = {"object": "chat.completion", "choices": [choice], "usage": openai_usage(plan.tokens)}
+    return whole(b"200 OK", msgspec.json.encode({**OPENAI_HEAD, **said}))
 
 
 def whole(status: bytes, body: bytes) -> bytes:
@@ -93,32 +88,9 @@ def whole(status: bytes, body: bytes) -> bytes:
     )
 
 
-def _events(tokens: int) -> list[bytes]:
-    deltas: list[tuple[dict[str, Any], str | None]] = [
-        ({"role": "assistant", "content": "", "refusal": None}, None),
-        *(({"content": WORDS[i % len(WORDS)]}, None) for i in range(tokens)),
-        ({}, "stop"),
-    ]
-    events: list[dict[str, Any]] = [
-        {
-            **_HEAD,
-            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
-            "usage": None,
-        }
-        for delta, finish in deltas
-    ]
-    events.append({**_HEAD, "choices": [], "usage": _usage(tokens)})
-    return [*map(msgspec.json.encode, events), b"[DONE]"]
-
-
-def _usage(tokens: int) -> dict[str, Any]:
-    return {
-        "prompt_tokens": 20,
-        "completion_tokens": tokens,
-        "total_tokens": 20 + tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-    }
+def with_headers(response: bytes, headers: bytes) -> bytes:
+    """A response, or its first write, with more header lines (each with its CR LF)."""
+    return response.replace(b"\r\n", b"\r\n" + headers, 1)
 
 
 def _http_chunk(data: bytes) -> bytes:

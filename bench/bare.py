@@ -1,16 +1,17 @@
 """The limit: aiohttp on uvloop, 64 workers, the same rows and the same streams, and nothing else.
 
-`python -m bench.bare FILE URL [--no-stream]` prints one JSON line about itself. No retry, limit,
-timing, file or fingerprint: what it costs is what any tool on this stack has to pay.
+`python -m bench.bare FILE URL [--no-stream] [--model PROVIDER/NAME]` prints one JSON line about
+itself. No retry, limit, timing, file or fingerprint: what it costs is what any tool on this stack
+has to pay.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import resource
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import aiohttp
 import msgspec
 import uvloop
 
-from .answers import text_of
 from .bare_values import Chunk, Outcome
+from .bare_wires import WIRES, BareWire
+from .shapes import text_of
 
 WORKERS = 64
 
@@ -27,11 +29,12 @@ WORKERS = 64
 class Bare:
     """The workers' shared state."""
 
-    __slots__ = ("decode", "reads", "rows", "session", "url")
+    __slots__ = ("decode", "join", "reads", "rows", "session", "url")
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, wire: BareWire) -> None:
         self.session = session
-        self.url = url
+        self.url = url + wire.path
+        self.join = wire.join
         self.decode = msgspec.json.Decoder(Chunk).decode
         self.rows = 0
         self.reads = 0
@@ -44,40 +47,20 @@ class Bare:
             async with self.session.post(self.url, data=body) as response:
                 response.raise_for_status()
                 if stream:
-                    text, tokens = await self._join(response.content.iter_any())
+                    text, tokens, reads = await self.join(response.content.iter_any())
                 else:
-                    text, tokens = self._whole(await response.read())
+                    text, tokens, reads = self._whole(await response.read())
             if text != text_of_known(tokens):
                 raise SystemExit("an answer is not whole")
             self.rows += 1
+            self.reads += reads
 
-    async def _join(self, pieces: AsyncIterator[bytes]) -> tuple[str, int]:
-        texts: list[str] = []
-        rest = b""
-        finished, tokens = False, 0
-        async for piece in pieces:
-            self.reads += 1
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                if not line or line == b"data: [DONE]":
-                    continue
-                chunk = self.decode(line[6:])
-                if chunk.choices:
-                    choice = chunk.choices[0]
-                    if choice.delta is not None and choice.delta.content:
-                        texts.append(choice.delta.content)
-                    finished = finished or choice.finish_reason is not None
-                if chunk.usage is not None:
-                    tokens = chunk.usage.completion_tokens
-        return "".join(texts) if finished else "", tokens
-
-    def _whole(self, body: bytes) -> tuple[str, int]:
-        self.reads += 1
+    def _whole(self, body: bytes) -> tuple[str, int, int]:
         chunk = self.decode(body)
         message = chunk.choices[0].message
         assert message is not None
         assert chunk.usage is not None
-        return message.content or "", chunk.usage.completion_tokens
+        return message.content or "", chunk.usage.completion_tokens, 1
 
 
 _texts: dict[int, str] = {}
@@ -90,15 +73,15 @@ def text_of_known(tokens: int) -> str:
     return _texts[tokens]
 
 
-async def run(file: Path, url: str, stream: bool) -> Outcome:
-    bodies = list(read_bodies(file, stream))
+async def run(file: Path, url: str, wire: BareWire, stream: bool) -> Outcome:
+    bodies = list(read_bodies(file, wire, stream))
     connector = aiohttp.TCPConnector(limit=WORKERS)
     headers = {"Content-Type": "application/json"}
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(
         connector=connector, headers=headers, timeout=timeout
     ) as session:
-        bare = Bare(session, f"{url}/chat/completions")
+        bare = Bare(session, url, wire)
         wall, cpu = time.perf_counter(), cpu_seconds()
         shared = iter(bodies)
         async with asyncio.TaskGroup() as group:
@@ -107,16 +90,15 @@ async def run(file: Path, url: str, stream: bool) -> Outcome:
         return Outcome(bare.rows, time.perf_counter() - wall, cpu_seconds() - cpu, bare.reads)
 
 
-def read_bodies(file: Path, stream: bool) -> Iterator[bytes]:
+def read_bodies(file: Path, wire: BareWire, stream: bool) -> Iterator[bytes]:
     """The request bodies, ready before the loop starts."""
     with file.open("rb") as lines:
         for line in lines:
             row = msgspec.json.decode(line, type=dict[str, Any])
             del row["id"]
-            messages = [{"role": "user", "content": row.pop("prompt")}]
-            body = {"model": "m", "messages": messages, **row}
-            if stream:
-                body |= {"stream": True, "stream_options": {"include_usage": True}}
+            body = wire.body(row.pop("prompt"), row)
+            if not stream:
+                del body["stream"], body["stream_options"]
             yield msgspec.json.encode(body)
 
 
@@ -127,5 +109,12 @@ def cpu_seconds() -> float:
 
 
 if __name__ == "__main__":
-    outcome = uvloop.run(run(Path(sys.argv[1]), sys.argv[2], "--no-stream" not in sys.argv[3:]))
+    parser = argparse.ArgumentParser(prog="python -m bench.bare")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("url")
+    parser.add_argument("--no-stream", action="store_true")
+    parser.add_argument("--model", default="openai/m")
+    args = parser.parse_args()
+    spoken = WIRES[args.model.partition("/")[0]]
+    outcome = uvloop.run(run(args.file, args.url, spoken, not args.no_stream))
     print(msgspec.json.encode(outcome).decode())

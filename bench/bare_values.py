@@ -20,8 +20,50 @@ class Tokens(Struct):
 
 
 class Chunk(Struct):
+    """OpenAI's."""
+
     choices: list[Choice]
     usage: Tokens | None = None
+
+
+class Block(Struct):
+    text: str | None = None
+    stop_reason: str | None = None
+
+
+class Spent(Struct):
+    output_tokens: int
+
+
+class Event(Struct):
+    """Anthropic's."""
+
+    delta: Block | None = None
+    usage: Spent | None = None
+
+
+class Part(Struct):
+    text: str = ""
+
+
+class Content(Struct):
+    parts: list[Part] = []
+
+
+class Candidate(Struct, rename="camel"):
+    content: Content | None = None
+    finish_reason: str | None = None
+
+
+class Counted(Struct, rename="camel"):
+    candidates_token_count: int = 0
+
+
+class Response(Struct, rename="camel"):
+    """Gemini's."""
+
+    candidates: list[Candidate]
+    usage_metadata: Counted | None = None
 
 
 class Outcome(Struct, frozen=True):

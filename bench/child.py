@@ -12,14 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import IO
 
-import msgspec
 from msgspec import Struct
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +32,8 @@ class BenchFailed(Exception):
 class Ended(Struct, frozen=True):
     """A child's end: ``wall`` and ``cpu`` in seconds, ``peak_rss`` in bytes.
 
-    ``code`` is the exit code, or minus the signal that ended it.
+    ``code`` is the exit code, or minus the signal that ended it. ``wall`` runs until it was
+    awaited: of several at a time it means nothing.
     """
 
     code: int
@@ -45,118 +44,126 @@ class Ended(Struct, frozen=True):
     err: bytes
 
 
-def run(argv: Sequence[str | Path], cwd: Path, kill_after: float) -> Ended:
-    """Run to the end, or SIGKILL it after so many seconds (then ``code`` is -9)."""
-    with TemporaryFile() as out, TemporaryFile() as err:
-        start = time.perf_counter()
-        child = subprocess.Popen(
-            argv, cwd=cwd, env=_environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=err
-        )
-        killer = threading.Timer(kill_after, os.kill, (child.pid, signal.SIGKILL))
-        killer.daemon = True
-        killer.start()
-        try:
-            _, status, used = os.wait4(child.pid, 0)
-            wall = time.perf_counter() - start
-            child.returncode = os.waitstatus_to_exitcode(status)
-        finally:
-            killer.cancel()
-            if child.returncode is None:
-                child.kill()
-                child.wait()
-        out.seek(0)
-        err.seek(0)
+class Child:
+    """A process from its start on; made by :func:`started`."""
+
+    __slots__ = ("_began", "_process", "err", "kill_after", "name", "out")
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        name: str,
+        kill_after: float,
+        out: IO[bytes],
+        err: IO[bytes],
+    ) -> None:
+        self._began = time.perf_counter()
+        self._process = process
+        self.name = name
+        self.kill_after = kill_after
+        self.out = out
+        self.err = err
+
+    def __repr__(self) -> str:
+        return f"Child({self.name!r}, pid={self._process.pid})"
+
+    def kill(self) -> None:
+        """SIGKILL, unless it was awaited already."""
+        if self._process.returncode is None:
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> Ended:
+        """Wait for its end."""
+        _, status, used = os.wait4(self._process.pid, 0)
+        wall = time.perf_counter() - self._began
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.out.seek(0)
+        self.err.seek(0)
         return Ended(
-            code=child.returncode,
+            code=self._process.returncode,
             wall=wall,
             cpu=used.ru_utime + used.ru_stime,
             peak_rss=used.ru_maxrss * RSS_UNIT,
-            out=out.read(),
-            err=err.read(),
+            out=self.out.read(),
+            err=self.err.read(),
         )
+
+    def succeed(self) -> Ended:
+        """Wait for its end; anything but exit code 0 is BenchFailed."""
+        ended = self.end()
+        if ended.code == -signal.SIGKILL:
+            raise BenchFailed(f"{self.name} was not done after {self.kill_after:g} s")
+        if ended.code:
+            why = last_words(ended.err)
+            raise BenchFailed(f"{self.name} ended with code {ended.code}: {why}")
+        return ended
+
+    def discard(self) -> None:
+        """Let nothing of it stay."""
+        self.kill()
+        if self._process.returncode is None:
+            self._process.wait()
+
+
+_running: set[Child] = set()
+
+
+@contextmanager
+def started(
+    argv: Sequence[str | Path],
+    cwd: Path,
+    kill_after: float,
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Child]:
+    """A process that ends with the context at the latest, and with SIGKILL after so many seconds.
+
+    ``more`` is added to its environment.
+    """
+    environment = {**_environment(), **(more or {})}
+    name = "bare" if "bench.bare" in argv else Path(argv[0]).name
+    with TemporaryFile() as out, TemporaryFile() as err:
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
+        child = Child(process, name, kill_after, out, err)
+        killer = threading.Timer(kill_after, child.kill)
+        killer.daemon = True
+        killer.start()
+        _running.add(child)
+        try:
+            yield child
+        finally:
+            killer.cancel()
+            _running.discard(child)
+            child.discard()
+
+
+def end_all() -> None:
+    """Whoever waits for a child gets its end at once."""
+    for child in tuple(_running):
+        child.kill()
+
+
+def run(argv: Sequence[str | Path], cwd: Path, kill_after: float) -> Ended:
+    """Run to the end, or SIGKILL it after so many seconds (then ``code`` is -9)."""
+    with started(argv, cwd, kill_after) as child:
+        return child.end()
 
 
 def succeed(argv: Sequence[str | Path], cwd: Path, seconds: float) -> Ended:
     """Run to the end within so many seconds; anything but exit code 0 is BenchFailed."""
-    ended = run(argv, cwd, seconds)
-    if ended.code == -signal.SIGKILL:
-        raise BenchFailed(f"{_name(argv)} was not done after {seconds:g} s")
-    if ended.code:
-        raise BenchFailed(f"{_name(argv)} ended with code {ended.code}: {last_words(ended.err)}")
-    return ended
-
-
-class Server:
-    """The counting server while it runs."""
-
-    __slots__ = ("port",)
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-
-    def __repr__(self) -> str:
-        return f"Server(port={self.port})"
-
-    def url(self, **plan: float | str) -> str:
-        """A base URL whose answers follow ``plan`` (fields of :class:`.answers.Plan`)."""
-        settings = "".join(f"/{key}={value}" for key, value in plan.items())
-        return f"http://127.0.0.1:{self.port}{settings}/v1"
-
-    def requests(self) -> int:
-        """Requests for an answer so far."""
-        return int(self._stats("/stats")["requests"])
-
-    def arrivals(self) -> list[float]:
-        """When they arrived, in seconds of a monotonic clock."""
-        return sorted(self._stats("/stats?arrivals")["arrivals"])
-
-    def _stats(self, path: str) -> Any:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request("GET", path)
-            return msgspec.json.decode(connection.getresponse().read())
-        finally:
-            connection.close()
-
-
-@contextmanager
-def serving() -> Iterator[Server]:
-    """A fresh server in its own process; it ends with the context, or when we die."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.server"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line:
-            raise BenchFailed("the local server did not start")
-        yield Server(int(line))
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with started(argv, cwd, seconds) as child:
+        return child.succeed()
 
 
 def _environment() -> dict[str, str]:
     """Ours, without what would change a run: settings, keys, proxies."""
-    dropped = ("LLMBATCH_", "OPENAI_", "PYTHON")
+    dropped = ("LLMBATCH_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "PYTHON")
     return {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(dropped) and not key.lower().endswith("_proxy")
     }
-
-
-def _name(argv: Sequence[str | Path]) -> str:
-    return "bare" if "bench.bare" in argv else Path(argv[0]).name
 
 
 def last_words(err: bytes) -> str:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from .answers import text_of
-from .child import ROOT, BenchFailed, Ended, run, succeed
+from .child import ROOT, BenchFailed, Child, Ended, started, succeed
+from .shapes import text_of
 
 CONCURRENCY = 64
 
+KEYS = {"ANTHROPIC_API_KEY": "none", "GEMINI_API_KEY": "none"}
+"""For providers that are not asked without one; the local server looks at none."""
+
 
 class Lab(Struct, frozen=True):
-    """``folder`` is scratch; ``quick`` asks for fewer and shorter runs."""
+    """``folder`` is scratch of its own; ``quick`` asks for fewer and shorter runs."""
 
     folder: Path
     quick: bool
@@ -35,21 +39,33 @@ class Lab(Struct, frozen=True):
                 file.writelines(map(_row, range(count)))
         return path
 
-    def fresh_output(self) -> Path:
+    def fresh_output(self, name: str = "results") -> Path:
         """A place for results where nothing is yet."""
-        path = self.folder / "results.jsonl"
+        path = self.folder / f"{name}.jsonl"
         path.unlink(missing_ok=True)
         return path
+
+    @contextmanager
+    def start(
+        self, rows: Path, output: Path, url: str, *flags: str, seconds: float = 300
+    ) -> Iterator[Child]:
+        """`llmbatch run`, with dummy keys and a state folder of its own."""
+        argv = self.run_argv(rows, output, url, *flags)
+        state = {"XDG_STATE_HOME": str(self.folder / "state")}
+        with started(argv, self.folder, seconds, KEYS | state) as child:
+            yield child
 
     def llmbatch(
         self, rows: Path, output: Path, url: str, *flags: str, seconds: float = 300
     ) -> Ended:
         """`llmbatch run` to its end, with exit code 0, or BenchFailed."""
-        return succeed(self.run_argv(rows, output, url, *flags), self.folder, seconds)
+        with self.start(rows, output, url, *flags, seconds=seconds) as child:
+            return child.succeed()
 
     def killed_llmbatch(self, rows: Path, output: Path, url: str, after: float) -> Ended:
         """The same, but killed with SIGKILL after so many seconds unless it ended before."""
-        return run(self.run_argv(rows, output, url), self.folder, after)
+        with self.start(rows, output, url, seconds=after) as child:
+            return child.end()
 
     def bare(self, rows: Path, url: str, *flags: str) -> Ended:
         """The bare loop over the same rows."""
@@ -60,7 +76,7 @@ class Lab(Struct, frozen=True):
         return [sys.executable, "-m", "bench.bare", rows, url, *flags]
 
     def run_argv(self, rows: Path, output: Path, url: str, *flags: str) -> list[str | Path]:
-        """The command as every case runs it."""
+        """The command as every case runs it; of a flag that comes twice the last one holds."""
         if not self.command.exists():
             raise BenchFailed("there is no llmbatch command beside this Python")
         fixed = ("--base-url", url, "--model", "m", "--concurrency", str(CONCURRENCY), "--quiet")

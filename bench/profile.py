@@ -14,8 +14,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from .child import ROOT, serving, succeed
+from .child import ROOT, succeed
 from .lab import Lab
+from .serving import serving
 
 SHOWN = 30
 

@@ -1,60 +1,31 @@
-"""A fast OpenAI-compatible server on loopback, in a process of its own: `python -m bench.server`.
+"""A fast server on loopback, in a process of its own: `python -m bench.server [MOOD ...]`.
 
 It prints its port and serves until its standard input closes, so it never outlives whoever
-started it. Answers are prepared bytes; the work a request costs here is finding its end.
+started it. Answers are prepared bytes; the work a request costs here is finding its end. A mood
+(see :mod:`.moods`) makes it refuse, slow down or go away.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import sys
 import time
-from array import array
 from collections.abc import Sequence
 from typing import cast
 
-import msgspec
 import uvloop
-from msgspec import Struct
 
-from .answers import Plan, plain, plan_of, streamed, whole
+from .answers import whole, with_headers
+from .book import Book
+from .moods import Meeting, Mood, mood_of
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a request that are still read."""
 
-
-class Ready(Struct, frozen=True):
-    """A path's prepared answers."""
-
-    plan: Plan
-    stream: tuple[bytes, ...]
-    plain: bytes
-
-
-class Book:
-    """What the server saw: the arrival (CLOCK_MONOTONIC, seconds) of each request for an answer."""
-
-    __slots__ = ("arrivals", "ready")
-
-    def __init__(self) -> None:
-        self.arrivals = array("d")
-        self.ready: dict[bytes, Ready | None] = {}
-
-    def __repr__(self) -> str:
-        return f"Book(requests={len(self.arrivals)})"
-
-    def look_up(self, path: bytes) -> Ready | None:
-        if path not in self.ready:
-            plan = plan_of(path.decode("latin-1"))
-            ready = None if plan is None else Ready(plan, streamed(plan), plain(plan))
-            self.ready[path] = ready
-        return self.ready[path]
-
-    def stats(self, with_arrivals: bool) -> bytes:
-        seen: dict[str, object] = {"requests": len(self.arrivals)}
-        if with_arrivals:
-            seen["arrivals"] = list(self.arrivals)
-        return whole(b"200 OK", msgspec.json.encode(seen))
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: closing sends RST."""
 
 
 class Connection(asyncio.Protocol):
@@ -74,14 +45,25 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        if self.book.turned_away(time.monotonic()):
+            self.reset()
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.transport = None
+        self.book.flying.discard(self)
 
     def data_received(self, data: bytes) -> None:
         self.received += data
         if not self.busy:
             self._serve()
+
+    def reset(self) -> None:
+        """End it with RST, whatever is under way."""
+        if self.transport is not None:
+            own = cast(socket.socket, self.transport.get_extra_info("socket"))
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.transport.abort()
+            self.transport = None
 
     def _serve(self) -> None:
         """Answer the request at the front of the buffer, once it is whole."""
@@ -98,23 +80,37 @@ class Connection(asyncio.Protocol):
             self._answer(head.split(b" ", 2)[1], body)
 
     def _answer(self, target: bytes, body: bytes) -> None:
+        book = self.book
         if target.startswith(b"/stats"):
-            self._write((self.book.stats(target.endswith(b"?arrivals")),), 0, 0.0)
+            self._write((book.stats(target.endswith(b"?all")),), 0, 0.0)
             return
-        ready = self.book.look_up(target)
+        ready = book.look_up(target)
         if ready is None:
             self._refuse(b"404 Not Found")
             return
-        arrivals = self.book.arrivals
-        arrivals.append(time.monotonic())
+        now = time.monotonic()
+        book.arrivals.append(now)
         # quotes within a JSON string are escaped, so only a key can look like this
         wants_stream = b'"stream":true' in body or b'"stream": true' in body
-        parts: Sequence[bytes] = ready.stream if wants_stream else (ready.plain,)
-        if not ready.plan.delay:
+        parts: Sequence[bytes] = ready.stream
+        if not wants_stream and ready.plain is not None:
+            parts = (ready.plain,)
+        delay = ready.plan.delay
+        if book.mood is not None:
+            meeting = book.mood.meet(now, len(book.flying))
+            if meeting.cut or meeting.refusal:
+                book.refused.append(now)
+            if meeting.cut:
+                for connection in (self, *book.flying):
+                    connection.reset()
+                return
+            parts, delay = _altered(parts, delay, meeting)
+        if not delay:
             self._write(parts, 0, 0.0)
             return
+        book.flying.add(self)
         # 0.5 to 1.5 times the delay: answers that all end together are no model of a server
-        pause = ready.plan.delay * (0.5 + len(arrivals) * 0.618 % 1) / len(parts)
+        pause = delay * (0.5 + len(book.arrivals) * 0.618 % 1) / len(parts)
         self.busy = True
         self.loop.call_later(pause, self._write, parts, 0, pause)
 
@@ -125,6 +121,8 @@ class Connection(asyncio.Protocol):
         self.transport.write(parts[i])
         self.busy = i + 1 < len(parts)
         if not self.busy:
+            if pause:
+                self.book.flying.discard(self)
             if self.received:
                 self._serve()
         elif pause:
@@ -138,16 +136,29 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
 
+def _altered(
+    parts: Sequence[bytes], delay: float, meeting: Meeting
+) -> tuple[Sequence[bytes], float]:
+    """The answer and its delay as the mood will have them."""
+    if meeting.refusal:
+        parts, delay = (meeting.refusal,), 0.0
+    elif meeting.delay is not None:
+        delay = meeting.delay
+    if meeting.headers:
+        parts = (with_headers(parts[0], meeting.headers), *parts[1:])
+    return parts, delay
+
+
 def _content_length(head: bytes) -> int:
     lowered = head.lower()
     at = lowered.find(b"\r\ncontent-length:")
     return 0 if at < 0 else int(lowered[at + 17 :].split(b"\r\n", 1)[0])
 
 
-async def serve() -> None:
+async def serve(mood: Mood | None) -> None:
     """Serve on a free port of loopback until standard input ends."""
     loop = asyncio.get_running_loop()
-    book = Book()
+    book = Book(mood)
     server = await loop.create_server(lambda: Connection(book, loop), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     gone = asyncio.Event()
@@ -158,4 +169,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve())
+    uvloop.run(serve(mood_of(sys.argv[1:])))

@@ -1,4 +1,4 @@
-"""The cases, one a file, in the order of issue 2's table."""
+"""The cases, one a file, in the order in which they are measured."""
 
 from __future__ import annotations
 
@@ -8,22 +8,30 @@ from msgspec import Struct
 
 from ..lab import Lab
 from ..report import Figure
-from . import cost, memory, rate, resume, start
+from . import auto, cost, memory, outage, quota, rate, resume, shared, start
 
 Measure = Callable[[Lab], Iterator[Figure]]
 
 
 class Case(Struct, frozen=True):
-    """``measure`` yields figures as they come and raises BenchFailed; ``method`` says how."""
+    """``measure`` yields figures as they come and raises BenchFailed; ``method`` says how.
+
+    ``idle``: it mostly waits, so that it is measured at the same time as its idle neighbours.
+    """
 
     method: str
     measure: Measure
+    idle: bool = False
 
 
 CASES: Mapping[str, Case] = {
     "cost": Case(cost.METHOD, cost.measure),
     "memory": Case(memory.METHOD, memory.measure),
     "start": Case(start.METHOD, start.measure),
-    "rate": Case(rate.METHOD, rate.measure),
     "resume": Case(resume.METHOD, resume.measure),
+    "auto": Case(auto.METHOD, auto.measure),
+    "rate": Case(rate.METHOD, rate.measure, idle=True),
+    "quota": Case(quota.METHOD, quota.measure, idle=True),
+    "shared": Case(shared.METHOD, shared.measure, idle=True),
+    "outage": Case(outage.METHOD, outage.measure, idle=True),
 }

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from ..bare_values import Outcome
-from ..child import Server, serving
 from ..lab import Lab, check_results
 from ..report import Figure, at_most
+from ..serving import serving
 
 METHOD = (
     "llmbatch and a bare aiohttp + uvloop loop answer the same rows, in turn, 64 at a time, from "
@@ -19,6 +19,8 @@ METHOD = (
     "included, divided by the rows, and the figures are medians over the runs. "
     "An answer is 24 server-sent events (role, 20 tokens, finish, usage, `[DONE]`), each an HTTP "
     "chunk, in 4 writes that take turns with the other connections. "
+    "Anthropic's and Gemini's streams are the same 20 tokens in as many writes, as 26 and 20 "
+    "events of their own shape; the bare loop decodes those likewise. "
     "Few reads an answer are the hard case for llmbatch: waking up costs both the same, so with "
     "more of them the ratio falls."
 )
@@ -30,6 +32,9 @@ VARIANTS: Sequence[tuple[str, int, Mapping[str, float | str]]] = (
     ("the same, spread over 50 ms", 4, {"writes": 24, "delay": 0.05}),
 )
 """What else is streamed: name, the part of the rows that are run, plan of the answers."""
+
+
+WIRES: Mapping[str, str] = {"Anthropic's stream": "anthropic/m", "Gemini's stream": "gemini/m"}
 
 
 class Pairs(Struct, frozen=True):
@@ -53,7 +58,7 @@ def measure(lab: Lab) -> Iterator[Figure]:
     with serving() as server:
         lab.bare(lab.rows(1), server.url())  # what is compiled once is compiled now
         start_cpu = [_ours(lab, server.url(), 1)[0] for _ in range(5)]
-        streamed = _pairs(lab, server, rows, runs)
+        streamed = _pairs(lab, server.url(), rows, runs)
         yield _each("streamed: llmbatch, CPU a request", streamed.ours_cpu, rows)
         yield _each("streamed: bare loop, CPU a request", streamed.bare_cpu, rows)
         ratio = streamed.ratio
@@ -62,26 +67,30 @@ def measure(lab: Lab) -> Iterator[Figure]:
         yield _rates("streamed", streamed)
         yield Figure("streamed: pieces of body that aiohttp hands over", f"{streamed.reads:.1f}")
 
-        plain = _pairs(lab, server, rows, runs, "--no-stream")
+        for name, model in WIRES.items():
+            pairs = _pairs(lab, server.root(), rows // 2, min(runs, 3), "--model", model)
+            shown = _compared(pairs)
+            yield at_most(f"{name}: ratio", pairs.ratio, LIMIT, shown, f"{LIMIT:g}")
+
+        plain = _pairs(lab, server.url(), rows, runs, "--no-stream")
         yield _each("--no-stream: llmbatch, CPU a request", plain.ours_cpu, rows)
         yield _each("--no-stream: bare loop, CPU a request", plain.bare_cpu, rows)
         yield Figure("--no-stream: ratio", f"{plain.ratio:.2f}")
         yield _rates("--no-stream", plain)
 
         for name, share, plan in VARIANTS:
-            yield _variant(name, _pairs(lab, server, rows // share, min(runs, 3), **plan))
+            pairs = _pairs(lab, server.url(**plan), rows // share, min(runs, 3))
+            yield Figure(f"{name}: ratio", _compared(pairs))
 
 
-def _pairs(
-    lab: Lab, server: Server, rows: int, runs: int, *flags: str, **plan: float | str
-) -> Pairs:
+def _pairs(lab: Lab, url: str, rows: int, runs: int, *flags: str) -> Pairs:
     """Alternate, so that a noisy minute hits both."""
     ours: list[tuple[float, float]] = []
     bare: list[tuple[float, float]] = []
     outcomes: list[Outcome] = []
     for _ in range(runs):
-        ours.append(_ours(lab, server.url(**plan), rows, *flags))
-        ended = lab.bare(lab.rows(rows), server.url(**plan), *flags)
+        ours.append(_ours(lab, url, rows, *flags))
+        ended = lab.bare(lab.rows(rows), url, *flags)
         bare.append((ended.cpu, ended.wall))
         outcomes.append(msgspec.json.decode(ended.out, type=Outcome))
     return Pairs(
@@ -112,13 +121,12 @@ def _without_start(pairs: Pairs, start_cpu: float) -> Figure:
     )
 
 
-def _variant(name: str, pairs: Pairs) -> Figure:
+def _compared(pairs: Pairs) -> str:
+    """The ratio, and what it is of."""
     ours, bare = (_micros(cpu, pairs.rows) for cpu in (pairs.ours_cpu, pairs.bare_cpu))
-    runs = len(pairs.ours_cpu)
-    return Figure(
-        f"{name}: ratio",
+    return (
         f"{pairs.ratio:.2f} ({ours} : {bare}, {pairs.reads:.1f} pieces; "
-        f"{runs} runs of {pairs.rows} rows)",
+        f"{len(pairs.ours_cpu)} runs of {pairs.rows} rows)"
     )
 
 

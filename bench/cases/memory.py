@@ -5,9 +5,10 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 
-from ..child import RSS_UNIT, BenchFailed, serving
+from ..child import RSS_UNIT, BenchFailed
 from ..lab import Lab, check_results
 from ..report import Figure, at_most
+from ..serving import serving
 
 METHOD = (
     "Peak resident memory of the whole `llmbatch run` process (`ru_maxrss` from `wait4`), streamed "

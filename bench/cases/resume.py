@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from ..child import BenchFailed, last_words, serving
+from ..child import BenchFailed, last_words
 from ..lab import CONCURRENCY, Lab, check_results
 from ..report import Figure, at_most
+from ..serving import serving
 
 METHOD = (
     "The same command is started and killed (SIGKILL) again and again at random moments, from its "

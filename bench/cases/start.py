@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from ..child import serving, succeed
+from ..child import succeed
 from ..lab import Lab, check_results
 from ..report import Figure, at_most
+from ..serving import serving
 
 METHOD = (
     "Wall time from starting the process to its end, 20 times each after one run that warms the "

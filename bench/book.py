@@ -1,0 +1,73 @@
+"""What the server knows: the answers that it has ready, and the requests that it saw."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from .answers import Plan, asked, plain, streamed, whole
+from .moods import Mood, Outage
+from .seen import Seen
+
+
+class Flying(Protocol):
+    """A connection with an answer under way."""
+
+    def reset(self) -> None:
+        """End it at once."""
+
+
+class Ready(Struct, frozen=True):
+    """A path's prepared answers."""
+
+    plan: Plan
+    stream: tuple[bytes, ...]
+    plain: bytes | None
+
+
+class Book:
+    """What the server saw: the moment (CLOCK_MONOTONIC, seconds) of each request for an answer.
+
+    ``refused`` are those that got none; ``flying`` are connections that wait for an answer
+    which takes its time.
+    """
+
+    __slots__ = ("arrivals", "flying", "mood", "outage", "ready", "refused")
+
+    def __init__(self, mood: Mood | None) -> None:
+        self.mood = mood
+        self.outage = mood if isinstance(mood, Outage) else None
+        self.arrivals = array("d")
+        self.refused = array("d")
+        self.flying: set[Flying] = set()
+        self.ready: dict[bytes, Ready | None] = {}
+
+    def __repr__(self) -> str:
+        return f"Book(requests={len(self.arrivals)}, refused={len(self.refused)})"
+
+    def look_up(self, path: bytes) -> Ready | None:
+        if path not in self.ready:
+            found = asked(path.decode("latin-1"))
+            ready = None
+            if found is not None:
+                wire, plan = found
+                ready = Ready(plan, streamed(wire, plan), plain(plan) if wire == "openai" else None)
+            self.ready[path] = ready
+        return self.ready[path]
+
+    def stats(self, in_full: bool) -> bytes:
+        seen = Seen(len(self.arrivals), outage=self.outage.span if self.outage else None)
+        if in_full:
+            seen.arrivals, seen.refused = sorted(self.arrivals), sorted(self.refused)
+        return whole(b"200 OK", msgspec.json.encode(seen))
+
+    def turned_away(self, now: float) -> bool:
+        """Whether a connection that is being made is reset at once; it counts as a request."""
+        if self.outage is None or not self.outage.deaf(now):
+            return False
+        self.arrivals.append(now)
+        self.refused.append(now)
+        return True
