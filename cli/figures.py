@@ -70,6 +70,9 @@ class Figures:
             parts.append(f"{rate(tally.output_tokens / self.elapsed)} tokens/s")
         if tally.cost is not None:
             parts.append(f"${tally.cost:.4f}")
+        first = tally.traffic.get(tally.started.model)
+        if first is not None and first.concurrency is not None:
+            parts.append(f"{first.concurrency} at a time")
         return parts
 
 

@@ -17,6 +17,7 @@ from llmbatch.jobs.events import Draining, Event, JobStarted, RowFinished, RowSk
 from llmbatch.jobs.summary import Tally
 
 from .figures import Figures, duration, fit
+from .notices import Notices
 from .terminal import printable
 
 BAR_EVERY = 0.2
@@ -73,6 +74,7 @@ class Timed(Silent):
         self._now = now
         self._began = now()
         self._stopping = False
+        self._notices = Notices(now)
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, event: Event) -> None:
@@ -83,7 +85,13 @@ class Timed(Silent):
             self.start()
         elif isinstance(event, Draining):
             self._stopping = True
+        elif notice := self._notices(event):
+            self.tell(notice)
         super().__call__(event)
+
+    def tell(self, notice: str) -> None:
+        """Say that something happened to a route."""
+        self.say(notice)
 
     @property
     def figures(self) -> Figures:
@@ -106,13 +114,16 @@ class Timed(Silent):
 
 
 class LogLines(Timed):
-    """A plain line every 30 s, for cron and CI."""
+    """A plain line every 30 s, for cron and CI, and one when something happens to a route."""
 
     every = LOG_EVERY
 
     def show(self) -> None:
+        self.tell(", ".join(self.figures.parts("rows")))
+
+    def tell(self, notice: str) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self.say(f"{at} {', '.join(self.figures.parts('rows'))}")
+        self.say(f"{at} {notice}")
 
 
 class Bar(Timed):

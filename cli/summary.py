@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from llmbatch.jobs.model import Tidied
 from llmbatch.jobs.summary import Percentiles, Summary
+from llmbatch.jobs.traffic import RouteFigures
 
 from .figures import duration, rate
+
+MOST = 5
+"""Models that are named with the number of their answers."""
 
 
 def block(summary: Summary) -> list[str]:
@@ -22,6 +27,8 @@ def block(summary: Summary) -> list[str]:
         lines.append(f"tokens     {usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out")
     if summary.cost_usd is not None:
         lines.append(f"cost       ${summary.cost_usd:.6f}, as the provider reports it")
+    if len(summary.answered) > 1 or summary.fallbacks:
+        lines.append(f"answers    {_answers(summary)}")
     if summary.rows:
         lines.append(f"speed      {_speed(summary)}")
     if summary.latency_s.p50 is not None:
@@ -33,8 +40,16 @@ def block(summary: Summary) -> list[str]:
         lines.append(f"failures   {counts(summary.failures)} (each row's error says why)")
     if summary.first_invalid is not None:
         lines.append(f"invalid    {summary.first_invalid}")
+    if summary.dropped:
+        lines.append(f"dropped    {counts(summary.dropped)} (parameters, by rows)")
+    several = len(summary.routes) > 1
+    for label, route in summary.routes.items():
+        said = f"{label}: " if several or label != summary.model else ""
+        lines += [f"{subject:<10} {said}{text}" for subject, text in _route(route)]
     if summary.rows and (shares := _waiting(summary)):
         lines.append(f"waiting    {shares}")
+    if summary.bound.by is not None:
+        lines.append(f"bound by   the {summary.bound.by}: {summary.bound.why}")
     return lines + [f"output     {what}" for what in _older(summary.output_lines)]
 
 
@@ -89,6 +104,36 @@ def _waiting(summary: Summary) -> str:
     whole = sum(parts.values())
     shares = ((value / whole, name) for name, value in parts.items() if value)
     return ", ".join(f"{share:.0%} {name}" for share, name in shares if share > 0.005)
+
+
+def _answers(summary: Summary) -> str:
+    most = dict(Counter(summary.answered).most_common(MOST))
+    others = sum(summary.answered.values()) - sum(most.values())
+    said = counts(most) + (f", {others:,} others" if others else "")
+    return said + (f" ({summary.fallbacks:,} by a fallback)" if summary.fallbacks else "")
+
+
+def _route(route: RouteFigures) -> list[tuple[str, str]]:
+    """What happened to a route: subjects, and what there is to say about each."""
+    said = []
+    if route.concurrency is not None:
+        said.append(("in flight", f"{route.concurrency} at the end, {route.highest} at most"))
+    learned = [
+        f"{rate(limit)} {what}"
+        for limit, what in ((route.rpm, "requests"), (route.tpm, "tokens"))
+        if limit is not None
+    ]
+    if learned:
+        said.append(("learned", f"{' and '.join(learned)} a minute"))
+    if route.pauses:
+        times = _count(route.pauses, "pause", "pauses")
+        said.append(("pauses", f"{times} that the server asked for, {took(route.paused_s)}"))
+    if route.outages:
+        times = _count(route.outages, "time", "times")
+        said.append(("outages", f"{times} no answer, {took(route.outage_s)}"))
+    if route.stopped is not None:
+        said.append(("stopped", route.stopped))
+    return said
 
 
 def _older(lines: Tidied) -> list[str]:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from .bound import Bound, Evidence, bound
 from .drain import Stop
-from .events import AttemptFailed, Event, JobStarted, RowFinished, RowSkipped, SourceWaited
+from .events import (
+    AttemptFailed,
+    Draining,
+    Event,
+    JobStarted,
+    ParamsDropped,
+    RowFinished,
+    RowSkipped,
+    SourceWaited,
+)
 from .histogram import Histogram
 from .model import GOOD, Metrics, Tidied, Usage
+from .traffic import RouteFigures, Traffic
 
 NOTHING = Tidied()
+START = 8
+"""Where ``auto`` begins, for a run in which it never changed."""
 
 
 class Percentiles(Struct, frozen=True):
@@ -39,7 +53,10 @@ class Summary(Struct, frozen=True, kw_only=True):
     the input's length is not known. ``cost_usd`` is None when no provider told it.
     ``output_lines`` says what became of the lines that the output had before. ``first_invalid`` is
     why the first invalid row was none; what a provider said of a row stands in the output alone,
-    as it may repeat the prompt.
+    as it may repeat the prompt. ``answered`` counts the rows that have an answer by who gave it,
+    ``fallbacks`` those of them that another route than the first answered. ``routes`` are the
+    figures of every route that something happened to. ``dropped`` counts the rows that lost a
+    parameter which their route does not know, by its name. ``bound`` says what bounded the run.
     """
 
     output: str
@@ -59,6 +76,11 @@ class Summary(Struct, frozen=True, kw_only=True):
     retries: Mapping[str, int]
     failures: Mapping[str, int]
     time: TimeSpent
+    bound: Bound
+    answered: Mapping[str, int] = {}
+    fallbacks: int = 0
+    routes: Mapping[str, RouteFigures] = {}
+    dropped: Mapping[str, int] = {}
     first_invalid: str | None = None
     output_lines: Tidied = NOTHING
     stopped: Stop | None = None
@@ -77,9 +99,10 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """The observer that a summary is made of."""
+    """The observer that a summary is made of. ``now`` is a monotonic time in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self.started = JobStarted(None, "", "", 0, None, None)
         self.rows: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
@@ -98,6 +121,11 @@ class Tally:
         self.busy = 0.0
         self.backoff = 0.0
         self.source = 0.0
+        self.asked = 0
+        self.answered: Counter[str] = Counter()
+        self.fallbacks = 0
+        self.dropped: Counter[str] = Counter()
+        self.traffic: dict[str, Traffic] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -111,10 +139,30 @@ class Tally:
                     self.backoff += event.wait
             case SourceWaited():
                 self.source += event.seconds
+            case ParamsDropped():
+                self.dropped.update(event.names)
             case JobStarted():
                 self.started = event
-            case _:
+            case Draining():
                 pass
+            case _:
+                self.route(event.route)(event)
+
+    def route(self, label: str) -> Traffic:
+        """The counts of a route."""
+        traffic = self.traffic.get(label)
+        if traffic is None:
+            traffic = self.traffic[label] = Traffic(self._now)
+        return traffic
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be in flight on the first route now."""
+        first = self.traffic.get(self.started.model)
+        if first is not None and first.concurrency is not None:
+            return first.concurrency
+        ceiling = self.started.concurrency
+        return min(START, ceiling) if self.started.auto else ceiling
 
     def _finished(self, event: RowFinished) -> None:
         result = event.result
@@ -133,8 +181,13 @@ class Tally:
             self.cost = (self.cost or 0.0) + result.cost_usd
         if result.metrics is not None:
             self._timed(result.metrics, answered=result.status != "error")
+        if result.provider is not None and result.status != "error":
+            self.answered[f"{result.provider}/{result.model}"] += 1
+            if result.fallbacks:
+                self.fallbacks += 1
 
     def _timed(self, metrics: Metrics, *, answered: bool) -> None:
+        self.asked += 1
         self.attempts += metrics.attempts
         self.limit += metrics.limiter_s
         self.busy += metrics.queue_s + metrics.latency_s
@@ -153,13 +206,15 @@ class Tally:
         self,
         *,
         wall: float,
+        cpu: float | None = None,
         stopped: Stop | None = None,
         tidied: Tidied = NOTHING,
     ) -> Summary:
-        """The value at the end; ``wall`` is the job's length in seconds."""
+        """The value at the end; ``wall`` is the job's length, ``cpu`` what it used, in seconds."""
         done, total = sum(self.rows.values()), self.started.total
         open_rows = None if total is None else total - done - sum(self.skipped.values())
         provider = max(0.0, self.busy - self.limit - self.backoff)
+        routes = {label: traffic.figures() for label, traffic in self.traffic.items()}
         return Summary(
             output=self.started.output,
             model=self.started.model,
@@ -184,8 +239,36 @@ class Tally:
                 round(self.backoff, 3),
                 round(self.source, 3),
             ),
+            bound=bound(self._evidence(wall, cpu, provider, routes)),
+            answered=dict(self.answered),
+            fallbacks=self.fallbacks,
+            routes=routes,
+            dropped=dict(self.dropped),
             output_lines=tidied,
             stopped=stopped,
+        )
+
+    def _evidence(
+        self, wall: float, cpu: float | None, provider: float, routes: Mapping[str, RouteFigures]
+    ) -> Evidence:
+        started = self.started
+        labels = (started.model, *started.fallbacks)
+        known = [routes.get(label, RouteFigures()) for label in labels]
+        first = known[0]
+        held = max(known, key=lambda route: route.limited_s)
+        return Evidence(
+            wall=wall,
+            cpu=cpu,
+            asked=self.asked,
+            in_flight=provider / wall if wall > 0 else 0.0,
+            source=self.source,
+            limited=held.limited_s,
+            paused=held.paused_s,
+            outage=min(route.outage_s for route in known),
+            auto=started.auto,
+            width=self.concurrency,
+            highest=first.highest or self.concurrency,
+            ceiling=started.concurrency,
         )
 
     def __repr__(self) -> str:

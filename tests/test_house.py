@@ -31,7 +31,9 @@ ALLOWED: dict[str, set[str]] = {
     "retry": {"errors"},
     "tokens": {"model"},
     "answer": {"model"},
-    "summary": {"drain", "events", "histogram", "model"},
+    "summary": {"bound", "drain", "events", "histogram", "model", "traffic"},
+    "bound": set(),
+    "traffic": {"events"},
     "settings": BASE,
     "summaryfile": {"errors", "summary"},
     "results": {"errors", "model", "records"},
@@ -44,6 +46,7 @@ ALLOWED["providers"] = VALUES | {"keys"}
 HOMES = {
     "aiohttp": {"jobs/providers"},
     "aiolimiter": {"jobs/limits"},
+    "litellm": {"jobs/providers"},
     "click": {"cli"},
     "tqdm": {"cli"},
     "xllamacpp": {"jobs/embedded"},

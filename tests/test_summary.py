@@ -8,10 +8,26 @@ from msgspec import structs
 from llmbatch.cli.summary import block, counts, last_line
 from llmbatch.jobs.drain import Stop
 from llmbatch.jobs.errors import RateLimited
-from llmbatch.jobs.events import AttemptFailed, JobStarted, RowFinished, RowSkipped, SourceWaited
+from llmbatch.jobs.events import (
+    AttemptFailed,
+    BreakerClosed,
+    BreakerOpened,
+    ConcurrencyChanged,
+    JobStarted,
+    LimitLearned,
+    LimitWaited,
+    ParamsDropped,
+    RoutePaused,
+    RouteStopped,
+    RowFinished,
+    RowSkipped,
+    SourceWaited,
+)
 from llmbatch.jobs.histogram import Histogram
+from llmbatch.jobs.limits.adaptive import START as ADAPTIVE_START
 from llmbatch.jobs.model import Failure, Metrics, Request, Result, Status, Tidied, Usage
-from llmbatch.jobs.summary import Tally
+from llmbatch.jobs.summary import START, Tally
+from llmbatch.jobs.traffic import RouteFigures
 
 REQUEST = Request(id="1", line=1, path="x.jsonl", endpoint="chat", model="m", fingerprint="f")
 
@@ -133,3 +149,139 @@ def test_percentiles_are_within_two_percent(values: list[float]) -> None:
 
 def test_an_empty_histogram_has_no_percentile() -> None:
     assert Histogram().percentile(50) is None
+
+
+def auto_tally(rows: int = 0) -> Tally:
+    tally = Tally(now=lambda: 100.0)
+    tally(JobStarted(rows, "out.jsonl", "p/m", 256, None, None, auto=True, fallbacks=["q/n"]))
+    for _ in range(rows):
+        tally(RowFinished(result("ok")))
+    return tally
+
+
+def test_rows_are_counted_by_who_answered_them() -> None:
+    tally = auto_tally(3)
+    fallen = structs.replace(result("ok"), provider="q", model="n", fallbacks=1)
+    tally(RowFinished(fallen))
+    tally(RowFinished(structs.replace(fallen, status="error")))
+    summary = tally.summary(wall=1.0)
+    assert summary.answered == {"p/m": 3, "q/n": 1}
+    assert summary.fallbacks == 1
+    assert "answers    3 p/m, 1 q/n (1 by a fallback)" in block(summary)
+
+
+def test_a_job_that_one_route_answered_does_not_repeat_its_name() -> None:
+    assert not any(line.startswith("answers") for line in block(auto_tally(3).summary(wall=1.0)))
+
+
+def test_many_models_are_not_all_named() -> None:
+    tally = auto_tally()
+    for number in range(20):
+        tally(RowFinished(structs.replace(result("ok"), model=f"m{number}")))
+    (line,) = [line for line in block(tally.summary(wall=1.0)) if line.startswith("answers")]
+    assert line.endswith(", 15 others")
+
+
+def test_what_happens_to_a_route_is_counted_for_it() -> None:
+    time = 100.0
+    tally = Tally(now=lambda: time)
+    tally(JobStarted(9, "out.jsonl", "p/m", 256, None, None, auto=True, fallbacks=["q/n"]))
+    for event in (
+        ConcurrencyChanged("p/m", 8, 16, "probing"),
+        ConcurrencyChanged("p/m", 16, 64, "throughput grows"),
+        ConcurrencyChanged("p/m", 64, 38, "overloaded"),
+        LimitLearned("p/m", 300.0, 40_000.0),
+        LimitWaited("p/m", 2.5),
+        LimitWaited("p/m", 1.5),
+        RoutePaused("p/m", 10.0),
+        RoutePaused("p/m", 2.5),
+        BreakerOpened("p/m", "HTTP 503", 1.0),
+        BreakerClosed("p/m", 20.0),
+        BreakerOpened("p/m", "HTTP 503", 1.0),
+        RouteStopped("q/n", "the key is refused"),
+    ):
+        tally(event)
+    time += 5
+    summary = tally.summary(wall=10.0)
+    assert summary.routes == {
+        "p/m": RouteFigures(
+            concurrency=38, highest=64, rpm=300.0, tpm=40_000.0, limited_s=4.0, pauses=2,
+            paused_s=12.5, outages=2, outage_s=25.0,
+        ),
+        "q/n": RouteFigures(stopped="the key is refused"),
+    }  # fmt: skip
+    text = block(summary)
+    for line in (
+        "in flight  p/m: 38 at the end, 64 at most",
+        "learned    p/m: 300 requests and 40,000 tokens a minute",
+        "pauses     p/m: 2 pauses that the server asked for, 12.5 s",
+        "outages    p/m: 2 times no answer, 25 s",
+        "stopped    q/n: the key is refused",
+    ):
+        assert line in text
+
+
+def test_the_only_route_is_not_named_in_the_block() -> None:
+    tally = auto_tally()
+    tally(ConcurrencyChanged("p/m", 8, 16, "probing"))
+    assert "in flight  16 at the end, 16 at most" in block(tally.summary(wall=1.0))
+    tally = auto_tally()
+    tally(RouteStopped("q/n", "no key"))
+    assert "stopped    q/n: no key" in block(tally.summary(wall=1.0))
+
+
+def test_dropped_parameters_are_counted_by_name() -> None:
+    tally = auto_tally()
+    for names in (["seed"], ["seed", "top_k"]):
+        tally(ParamsDropped("p/m", names))
+    summary = tally.summary(wall=1.0)
+    assert summary.dropped == {"seed": 2, "top_k": 1}
+    assert "dropped    2 seed, 1 top_k (parameters, by rows)" in block(summary)
+
+
+def test_the_summary_says_what_bounded_the_run() -> None:
+    tally = auto_tally(300)
+    tally(ConcurrencyChanged("p/m", 8, 64, "throughput grows"))
+    tally(ConcurrencyChanged("p/m", 64, 38, "latency grows, throughput does not"))
+    summary = tally.summary(wall=10.0, cpu=1.0)
+    assert summary.bound.by == "provider"
+    assert (
+        "bound by   the provider: more than 38 requests in flight did not make it faster"
+        in block(summary)
+    )
+    assert tally.summary(wall=10.0, cpu=9.0).bound.by == "client"
+    tally(SourceWaited(8.0))
+    assert tally.summary(wall=10.0, cpu=1.0).bound.by == "source"
+    tally(LimitWaited("p/m", 9.0))
+    assert tally.summary(wall=10.0, cpu=1.0).bound.by == "limit"
+
+
+def test_an_outage_of_one_route_bounds_nothing_while_another_answers() -> None:
+    tally = auto_tally(300)
+    tally(BreakerOpened("p/m", "HTTP 503", 1.0))
+    tally(BreakerClosed("p/m", 9.0))
+    assert "no route" not in tally.summary(wall=10.0).bound.why
+    tally(BreakerOpened("q/n", "HTTP 503", 1.0))
+    tally(BreakerClosed("q/n", 8.0))
+    assert tally.summary(wall=10.0).bound.why == "no route answered 80% of the time"
+
+
+def test_nothing_is_said_of_the_bound_where_nobody_can_say() -> None:
+    summary = auto_tally(3).summary(wall=10.0)
+    assert summary.bound.by is None
+    assert not any(line.startswith("bound") for line in block(summary))
+
+
+def test_a_fixed_concurrency_that_is_full_is_the_limit() -> None:
+    tally = Tally()
+    tally(JobStarted(100, "out.jsonl", "p/m", 4, None, None))
+    for _ in range(100):
+        tally(RowFinished(result("ok")))
+    summary = tally.summary(wall=35.0)  # each row took 1.25 s without its wait for the limit
+    assert (summary.bound.by, tally.concurrency) == ("limit", 4)
+    assert summary.bound.why == "4 requests were in flight on average, and --concurrency is 4"
+
+
+def test_auto_begins_where_the_controller_does() -> None:
+    assert START == ADAPTIVE_START
+    assert auto_tally().concurrency == START

@@ -21,7 +21,16 @@ from watching import Watch
 from llmbatch.cli.figures import Figures, duration, fit, rate
 from llmbatch.cli.progress import Bar, LogLines, Silent, columns, draining, progress_for
 from llmbatch.cli.summary import took
-from llmbatch.jobs.events import Draining, JobStarted, RowFinished, RowSkipped
+from llmbatch.jobs.events import (
+    BreakerClosed,
+    BreakerOpened,
+    ConcurrencyChanged,
+    Draining,
+    JobStarted,
+    RouteStopped,
+    RowFinished,
+    RowSkipped,
+)
 from llmbatch.jobs.model import Result, Status, Usage
 from llmbatch.jobs.summary import Tally
 from virtualtime import run_virtual
@@ -269,6 +278,63 @@ def test_log_lines_come_every_thirty_seconds_until_they_are_closed() -> None:
         strict=True,
     ):
         assert re.fullmatch(when + re.escape(text), line), line
+
+
+def test_log_lines_say_what_happens_to_a_route_and_when() -> None:
+    async def main() -> list[str]:
+        tally, stream = started(), io.StringIO()
+        lines = LogLines(tally, stream, asyncio.get_running_loop().time)
+        for event in (
+            tally.started,
+            ConcurrencyChanged("openai/m", 8, 16, "probing"),
+            BreakerOpened("openai/m", "HTTP 503\x1b[2J", 1.0),
+            BreakerClosed("openai/m", 20.0),
+        ):
+            lines(event)
+        lines.close()
+        return stream.getvalue().splitlines()
+
+    when = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
+    out, back = run_virtual(main())
+    assert re.fullmatch(when + r"openai/m does not answer \(HTTP 503\\x1b\[2J\): .*", out)
+    assert re.fullmatch(when + "openai/m answers again, after 20s", back)
+
+
+def test_what_happens_to_a_route_stands_above_the_bar() -> None:
+    async def main() -> str:
+        tally, stream = started(), io.StringIO()
+        bar = Bar(tally, stream, asyncio.get_running_loop().time)
+        bar(tally.started)
+        bar(RouteStopped("openai/m", "the key is refused"))
+        bar.close()
+        return stream.getvalue()
+
+    text = run_virtual(main())
+    blank = "\r" + " " * 79 + "\r"
+    said = "openai/m is out of this job: the key is refused\n"
+    before, found, after = text.partition(blank + said)
+    assert found, text
+    assert "0/100" in before
+    assert "0/100" in after
+
+
+def test_quiet_says_nothing_of_routes() -> None:
+    stream = io.StringIO()
+    silent = Silent(Tally(), stream)
+    silent(BreakerOpened("openai/m", "HTTP 503", 1.0))
+    silent(RouteStopped("openai/m", "the key is refused"))
+    assert stream.getvalue() == ""
+    silent(Draining("interrupted", 0, 1))
+    assert stream.getvalue() == "interrupted: stopping\n"
+
+
+def test_figures_say_how_many_run_at_a_time_where_that_is_found_out() -> None:
+    tally = Tally()
+    tally(JobStarted(100, "out.jsonl", "openai/m", 256, None, None, auto=True))
+    assert Figures(tally, 10).parts() == ["0/100", "waiting for the first answer"]
+    tally(ConcurrencyChanged("openai/m", 8, 16, "probing"))
+    assert Figures(tally, 10).parts()[-1] == "16 at a time"
+    assert not any("at a time" in part for part in Figures(started(), 10).parts())
 
 
 def test_a_stopping_job_promises_no_time() -> None:
