@@ -21,7 +21,7 @@ help:
 	PYTHONWARNINGS=ignore $(PIP) --editable '.[local]'
 	@touch $@
 .venv/test: .venv/run
-	$(PIP) --group test
+	PYTHONWARNINGS=ignore $(PIP) --group test --editable '.[litellm]'
 	@touch $@
 .venv/check: .venv/test
 	$(PIP) --group check
