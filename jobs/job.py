@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Coroutine, Mapping, Sequence
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from .drain import Drain
 from .embedded.weights import require
 from .engines.local import LocalEngine
 from .errors import ConfigError
-from .events import Event, JobStarted
+from .events import ConcurrencyChanged, Event, JobStarted
 from .filelimit import make_room, room_for
-from .lanes import Opening
+from .lanes import Opening, fit_of
 from .model import Tidied
-from .ports import Engine, Observer
+from .ports import Observer
 from .providers.registry import Route, model_for_row, resolve
 from .retry import RetryPolicy
 from .routes import Routes
@@ -126,13 +127,18 @@ class _Job:
                 params=config.params,
                 target=first.target,
                 resolve_model=lambda model: model_for_row(first, model),
+                fit=fit_of(first, config),
             ),
             several=len(self.inputs) > 1,
         )
 
     async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
+        grow: list[Callable[[], None]] = []
+
         def observe(event: Event) -> None:
             tally(event)
+            if isinstance(event, ConcurrencyChanged) and grow:
+                grow[0]()
             for observer in observers:
                 observer(event)
 
@@ -140,7 +146,7 @@ class _Job:
             drop_old_summary(self.config.summary)
         _import_senders()
         config = self.config
-        began = self.clock.now()
+        began, used = self.clock.now(), time.process_time()
         total = await asyncio.to_thread(
             scan,
             self.inputs,
@@ -165,7 +171,7 @@ class _Job:
             )
             stack.push_async_callback(sink.aclose)
             observe(self._started(total))
-            engine: Engine = LocalEngine(
+            engine = LocalEngine(
                 width=lambda: routes.width,
                 drain=self.drain,
                 grace=config.grace,
@@ -180,9 +186,15 @@ class _Job:
                 observer=observe,
                 random=random.random,
             )
+            grow.append(engine.grow)
             await engine.run(source, call, sink)
             done = Tidied() if self.drain.stop else await sink.finish()
-        return tally.summary(wall=self.clock.now() - began, stopped=self.drain.stop, tidied=done)
+        return tally.summary(
+            wall=self.clock.now() - began,
+            cpu=time.process_time() - used,
+            stopped=self.drain.stop,
+            tidied=done,
+        )
 
     def _open_routes(self, stack: AsyncExitStack, observe: Observer) -> Routes:
         opening = Opening(
