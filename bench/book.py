@@ -31,17 +31,18 @@ class Ready(Struct, frozen=True):
 class Book:
     """What the server saw: the moment (CLOCK_MONOTONIC, seconds) of each request for an answer.
 
-    ``refused`` are those that got none; ``flying`` are connections that wait for an answer
-    which takes its time.
+    ``refused`` are those that got none; ``answered`` is when answers ended that took their time,
+    and ``flying`` are the connections that wait for such.
     """
 
-    __slots__ = ("arrivals", "flying", "mood", "outage", "ready", "refused")
+    __slots__ = ("answered", "arrivals", "flying", "mood", "outage", "ready", "refused")
 
     def __init__(self, mood: Mood | None) -> None:
         self.mood = mood
         self.outage = mood if isinstance(mood, Outage) else None
         self.arrivals = array("d")
         self.refused = array("d")
+        self.answered = array("d")
         self.flying: set[Flying] = set()
         self.ready: dict[bytes, Ready | None] = {}
 
@@ -62,6 +63,7 @@ class Book:
         seen = Seen(len(self.arrivals), outage=self.outage.span if self.outage else None)
         if in_full:
             seen.arrivals, seen.refused = sorted(self.arrivals), sorted(self.refused)
+            seen.answered = sorted(self.answered)
         return whole(b"200 OK", msgspec.json.encode(seen))
 
     def turned_away(self, now: float) -> bool:

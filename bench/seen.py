@@ -8,13 +8,14 @@ from msgspec import Struct
 class Seen(Struct):
     """Moments are in seconds of a monotonic clock, in order.
 
-    ``refused`` are those of ``arrivals`` that got no answer, or a refusal; ``outage`` is when the
-    server went down and when it came back.
+    ``refused`` are those of ``arrivals`` that got no answer, or a refusal; ``answered`` is when
+    answers ended, if the server takes its time; ``outage`` is when it went down and came back.
     """
 
     requests: int
     arrivals: list[float] = []
     refused: list[float] = []
+    answered: list[float] = []
     outage: tuple[float, float] | None = None
 
     @property

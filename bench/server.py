@@ -123,6 +123,7 @@ class Connection(asyncio.Protocol):
         if not self.busy:
             if pause:
                 self.book.flying.discard(self)
+                self.book.answered.append(time.monotonic())
             if self.received:
                 self._serve()
         elif pause:

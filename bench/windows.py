@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from .child import BenchFailed
+from .seen import Seen
 
 MINUTE = 60.0
 
@@ -40,8 +41,14 @@ def fewest_within(arrivals: Sequence[float], window: float, begin: float) -> int
     return fewest
 
 
+def flights(seen: Seen, begin: float) -> list[int]:
+    """How many were in flight at each whole second from ``begin`` to the last arrival."""
+    moments = [begin + i for i in range(int(seen.arrivals[-1] - begin) + 1)]
+    return [bisect_right(seen.arrivals, t) - bisect_right(seen.answered, t) for t in moments]
+
+
 def rate(arrivals: Sequence[float], begin: float) -> float:
-    """Arrivals a second from ``begin`` to the last one."""
+    """Arrivals a second from ``begin`` to the last one; or answers, likewise."""
     first = bisect_right(arrivals, begin)
     if first == len(arrivals) or arrivals[-1] <= begin:
         raise BenchFailed("the run was over too soon")

@@ -20,7 +20,8 @@ METHOD = (
     "(20 s of the first are over when the run begins), one in the last 60 s; the fourth is the "
     "bucket in Anthropic's events and headers. All four at the same time. A 429 has a Retry-After "
     "and is not counted by the quota. The use after the first minute is the requests that were let "
-    "in from 60 s after the first to the last, divided by what the quota adds in that time."
+    "in from 60 s after the first to the last, divided by what the quota adds in that time; where "
+    "that is less than 20 s, the requests of the whole run are divided instead."
 )
 SERVERS: Sequence[tuple[str, str, str]] = (
     ("token bucket", "bucket", "openai"),
@@ -30,12 +31,14 @@ SERVERS: Sequence[tuple[str, str, str]] = (
 )
 REFUSED = 0.02
 USE = 0.95
+SHORTEST = 20.0
+"""Seconds after the first minute that can be judged."""
 SETTLED = 10.0
 """Seconds after the first request from which sliding minutes are shown."""
 
 
 def measure(lab: Lab) -> Iterator[Figure]:
-    rows = 400 if lab.quick else 600
+    rows = 450 if lab.quick else 600
     with ExitStack() as stack:
         runs = []
         for _, kind, headers in SERVERS:
@@ -62,13 +65,11 @@ def _judge(name: str, seen: Seen, rows: int) -> Iterator[Figure]:
     shown = f"{refused} of {sent} ({share:.1%})"
     yield at_most(f"{name}: answered 429", share, REFUSED, shown, f"{REFUSED:.0%}")
     first, last = served[0], served[-1]
-    whole = f"{rows} rows in {last - first:.0f} s"
-    if last - first <= MINUTE + 1:
-        yield Figure(f"{name}: use after the first minute", f"nothing was left ({whole})", "", True)
-        return
-    use = rate(served, first + MINUTE) * MINUTE / QUOTA
-    asked = f"at least {USE:.0%}"
-    yield Figure(f"{name}: use after the first minute", f"{use:.1%} ({whole})", asked, use >= USE)
+    begin = first + MINUTE if last - first >= MINUTE + SHORTEST else first
+    use = rate(served, begin) * MINUTE / QUOTA
+    what = "after the first minute" if begin > first else "in all"
+    shown = f"{use:.1%} ({rows} rows in {last - first:.0f} s)"
+    yield Figure(f"{name}: use {what}", shown, f"at least {USE:.0%}", use >= USE)
     if last - first > SETTLED + MINUTE:
         fewest = fewest_within(served, MINUTE, first + SETTLED) / QUOTA
         most = most_within(served, MINUTE) / QUOTA
