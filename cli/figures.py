@@ -37,19 +37,25 @@ class Figures:
 
     @property
     def left(self) -> float | None:
-        """Seconds to the end: by the pace so far, and never faster than the limits allow."""
+        """Seconds to the end: by the pace so far, and never faster than the limits allow.
+
+        Limits that the server named count like the user's.
+        """
         started = self.tally.started
         if started.total is None:
             return None
+        first = self.tally.traffic.get(started.model)
+        rpm = started.rpm if first is None or first.rpm is None else first.rpm
+        tpm = started.tpm if first is None or first.tpm is None else first.tpm
         rows = started.total - self.done
         estimates = []
         if self.ran:
             estimates.append(rows * self.elapsed / self.ran)
             tokens = (self.tally.input_tokens + self.tally.output_tokens) / self.ran
-            if started.tpm:
-                estimates.append(rows * tokens / started.tpm * 60)
-        if started.rpm:
-            estimates.append(rows / started.rpm * 60)
+            if tpm:
+                estimates.append(rows * tokens / tpm * 60)
+        if rpm:
+            estimates.append(rows / rpm * 60)
         return max(estimates, default=None)
 
     def parts(self, unit: str = "") -> list[str]:

@@ -27,6 +27,7 @@ from llmbatch.jobs.events import (
     ConcurrencyChanged,
     Draining,
     JobStarted,
+    LimitLearned,
     RouteStopped,
     RowFinished,
     RowSkipped,
@@ -421,6 +422,9 @@ def test_the_time_left_follows_the_pace_and_the_limits() -> None:
     for _ in range(50):
         fast(result("ok"))
     assert Figures(fast, 1).left == 50, "a fast start does not lift the limit"
+    learned = started()
+    learned(LimitLearned("openai/m", 30.0, None))
+    assert Figures(learned, 10).left == 200, "what the server named counts, too"
     tokens = started(tpm=600)
     for _ in range(50):
         tokens(result("ok", Usage(15, 5)))
