@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import ConfigError, SinkError
+from .budget import REVIEW
 from .joint import SIZE, Bounds, Damaged, Joint
 
 if sys.platform != "win32":
@@ -117,7 +118,9 @@ class SharedBudget:
                 wait = joint.wait(amount, self._bounds, now)
                 self._seen = joint.within()
                 if wait > 0:
-                    return None, wait + self._lot()
+                    # What others settle meanwhile may make room earlier.
+                    nap = wait if self._bounds.tpm is None else min(wait, REVIEW)
+                    return None, nap + self._lot()
                 key = joint.book(amount, now)
                 self._write(joint)
                 return key, 0.0
