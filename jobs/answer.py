@@ -95,6 +95,7 @@ class Answer:
     def tool_calls(self) -> list[dict[str, Any]]:
         calls = [self._tools[index] for index in sorted(self._tools)]
         for call in calls:
+            call.setdefault("type", "function")  # Mistral leaves it out
             function = call.get("function", {})
             if isinstance(function.get("arguments"), str):
                 function["arguments"] = whole(function["arguments"])

@@ -103,7 +103,7 @@ def test_surrogate_halves_in_tool_arguments_become_their_character() -> None:
     answer = Answer(sent=0.0)
     for half in ("\ud83d", "\ude00"):
         answer.add(Delta(tool_calls=[{"index": 0, "function": {"arguments": half}}]), 1.0)
-    assert answer.tool_calls == [{"function": {"arguments": "😀"}}]
+    assert answer.tool_calls == [{"function": {"arguments": "😀"}, "type": "function"}]
 
 
 @given(st.text(st.characters(exclude_categories=[])))
