@@ -14,7 +14,7 @@ from .http import Http
 from .litellm import LiteLLM
 from .native import Native
 from .openai import OpenAIWire, ResponsesWire
-from .quota import no_quota
+from .quota import no_quota, quota_reader
 from .registry import Route
 
 
@@ -47,7 +47,7 @@ def open_provider(
         headers={**dialect.headers, **route.headers},
         timeout=timeout,
         stall_timeout=stall_timeout,
-        quota=no_quota,
+        quota=no_quota if route.embedded else quota_reader(dialect),
     )
     return Native(http, _WIRES[dialect.wire](http.failures, dialect), name=route.name)
 
