@@ -63,6 +63,8 @@ _CODES: Mapping[str, int] = {
     "request_too_large": 413,
     "not_found_error": 404,
     "invalid_prompt": 400,
+    "content_filter": 400,
+    "content_policy_violation": 400,
     "insufficient_quota": 429,
     "model_not_found": 404,
     "rate_limit_exceeded": 429,
@@ -155,7 +157,7 @@ def error_class(status: int, error: Said) -> type[ProviderError]:
     if status == 429:
         too_large = error.message.lower().startswith("request too large")
         return TooLarge if too_large else RateLimited
-    if status in (408, 409, 499) or status >= 500:
+    if status in (408, 409, 499) or (status >= 500 and status != 501):  # 501: it never will
         return Overloaded
     if words & _CONTEXT or _TOO_LONG.search(error.message):
         return ContextTooLong

@@ -51,6 +51,8 @@ def openai(message: str = "why", code: str | None = None, kind: str = "") -> dic
         (429, openai("Request too large for gpt-9: Limit 10, Requested 20"), errors.TooLarge),
         (400, openai(code="billing_hard_limit_reached"), errors.QuotaExhausted),
         (500, b"", errors.Overloaded),
+        (501, openai("This server does not support embeddings."), errors.BadRequest),
+        (501, openai("Streaming is not implemented."), errors.NoStreaming),
         (502, b"<html>", errors.Overloaded),
         (503, openai(), errors.Overloaded),
         (529, b"", errors.Overloaded),

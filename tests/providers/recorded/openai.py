@@ -13,6 +13,7 @@ from llmbatch.jobs.errors import (
     Overloaded,
     QuotaExhausted,
     RateLimited,
+    Refused,
 )
 from llmbatch.jobs.model import Endpoint, Status, Usage
 
@@ -145,6 +146,8 @@ class Chat(Shape):
                 said("invalid_request_error", "context_length_exceeded", "Too many tokens."),
                 ContextTooLong,
             ),
+            # Azure's words, as gateways hand them on.
+            Broken(said("", "content_filter", "It was filtered."), Refused),
         ]
 
     @property

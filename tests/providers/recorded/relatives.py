@@ -480,6 +480,17 @@ class LlamaCpp(Plain):
             Broken(old, StreamBroken),
         ]
 
+    @property
+    def turned_down(self) -> Sequence[Turned]:
+        def body(code: int, kind: str) -> dict[str, Any]:
+            return {"error": {"code": code, "message": "No.", "type": kind}}
+
+        return [
+            Turned(400, body(400, "exceed_context_size_error"), ContextTooLong),
+            Turned(501, body(501, "not_supported_error"), BadRequest),
+            Turned(503, body(503, "unavailable_error"), Overloaded),
+        ]
+
 
 @dataclass(frozen=True)
 class AnyServer(Plain):
