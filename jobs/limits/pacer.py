@@ -58,6 +58,7 @@ class Pacer:
         "_bell",
         "_booked",
         "_budget",
+        "_calm",
         "_forecast",
         "_held",
         "_learned",
@@ -93,6 +94,7 @@ class Pacer:
         self._booked = 0
         self._turn = asyncio.Lock()  # wakes in order of arrival, and lets nobody overtake
         self._bell: asyncio.Future[None] | None = None
+        self._calm = True  # no pause, and nothing to be spread
         self._since: float | None = None
         self._held = False
         self._slots.set_open(budget.free)
@@ -119,27 +121,30 @@ class Pacer:
             self._since = begun = now()
             try:
                 while True:
-                    while (wait := self._quiet(now())) > 0:
+                    while not self._calm and (wait := self._quiet(now())) > 0:
                         await self._nap(wait)
                     await self._pay(trip)
-                    if not self._pause.left(now()):
+                    if self._calm or not self._pause.left(now()):
                         break
                     # Paused while it waited to pay: then it goes out later than it was counted.
                     self._budget.settle(trip.key, trip.reserved, 0, now())
                     trip.key, trip.reserved = UNBOOKED, 0
             finally:
                 self._since = None
-                waited = now() - begun
-                if waited > NOTICEABLE:
+                gone = now()
+                if gone - begun > NOTICEABLE:
                     self._held = True
-                    self._observe(LimitWaited(self._route, waited))
-            self._gone(trip, now())
+                    self._observe(LimitWaited(self._route, gone - begun))
+            trip.mark = self._booked = self._booked + trip.reserved
+            if not self._calm:
+                self._gone(trip, gone)
 
     def refused(self, trip: Trip, retry_after: float | None, now: float) -> float | None:
         """See :class:`..ports.Permit`."""
         seconds = self._pause.refused(trip.number, self.recent.sent, retry_after, now)
         if seconds is not None:
             self.paused = True
+            self._calm = False
             self._slots.set_open(False)
             self._observe(RoutePaused(self._route, seconds))
         return seconds
@@ -200,6 +205,7 @@ class Pacer:
             own = self._budget.before(trip.number, trip.sent, now)[kind]
             alone = ours is not None and ours <= said.limit
             if not alone or said.limit - said.left > own + UNUSED * said.limit:
+                self._calm = False
                 spread.over(left, MINUTE if said.reset is None else said.reset, now)
                 self._ring()
                 return
@@ -217,12 +223,10 @@ class Pacer:
         trip.key, trip.reserved = await self._budget.pay(cost)
 
     def _gone(self, trip: Trip, now: float) -> None:
-        self._booked += trip.reserved
         requests, tokens = self._spreads
         requests.spent(1, now)
         tokens.spent(trip.reserved, now)
         self._pause.gone(self.recent.sent + 1, now)
-        trip.mark = self._booked
         self._review(now)
 
     def _quiet(self, now: float) -> float:
@@ -231,8 +235,9 @@ class Pacer:
         return max(self._pause.left(now), requests.wait(now), tokens.wait(now))
 
     def _review(self, now: float) -> None:
-        """Open the slots where there is nothing to wait for any more."""
-        if self._budget.free and not self._pause.left(now):
+        """See whether there is nothing to wait for any more but the budget, or nothing at all."""
+        self._calm = not self._pause.left(now) and all(spread.free for spread in self._spreads)
+        if self._calm and self._budget.free:
             self._slots.set_open(True)
 
     async def _nap(self, seconds: float) -> None:

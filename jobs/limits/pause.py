@@ -38,7 +38,7 @@ class Pause:
         self._fresh = True
         self._probe = 0
         seconds = self._next
-        if retry_after:
+        if retry_after is not None and retry_after > 0:
             seconds = retry_after
         else:
             self._next = min(2 * self._next, LONGEST)

@@ -16,21 +16,17 @@ class Slots:
     nobody is coming.
     """
 
-    __slots__ = ("_line", "_open", "coming", "free", "width")
+    __slots__ = ("_line", "coming", "free", "open", "width")
 
     def __init__(self, width: int) -> None:
         self.width = self.free = width
         self.coming = 0
-        self._open = True
+        self.open = True
         self._line: deque[asyncio.Future[None]] = deque()
 
-    @property
-    def open(self) -> bool:
-        """Whether those who have a slot have nothing more to wait for."""
-        return self._open
-
     def set_open(self, value: bool) -> None:
-        self._open = value
+        """Whether those who have a slot have nothing more to wait for."""
+        self.open = value
         if value and self._line:
             self._wake()
 
@@ -76,7 +72,7 @@ class Slots:
 
     def _wake(self) -> None:
         line = self._line
-        while line and self.free > 0 and (self._open or not self.coming):
+        while line and self.free > 0 and (self.open or not self.coming):
             turn = line.popleft()
             if not turn.done():  # else he was cancelled
                 self.free -= 1
