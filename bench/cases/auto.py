@@ -32,7 +32,7 @@ Rates = dict[str, float]
 
 
 def measure(lab: Lab) -> Iterator[Figure]:
-    values, seconds, after = ((20, 40, 60), 4, 10) if lab.quick else (VALUES, 6, 20)
+    values, seconds, after = ((20, 40, 60), 4, 10) if lab.quick else (VALUES, 5, 20)
     swept: dict[int, Rates] = {}
     for value in values:
         rows = {kind: int(seconds * _rate(kind, value)) for kind in SLOWDOWNS}
