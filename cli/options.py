@@ -176,12 +176,7 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         help="Most requests in flight at once; auto finds out how many the server can take "
         "(default: auto; local models 4).",
     ),
-    _opt(
-        _PACE,
-        "--max-concurrency",
-        metavar="N",
-        help="How far auto may go (default: 256).",
-    ),
+    _opt(_PACE, "--max-concurrency", metavar="N", help="How far auto may go (default: 256)."),
     _opt(
         _PACE,
         "--shared-limit",

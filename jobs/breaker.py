@@ -103,40 +103,36 @@ class Breaker:
             self._down.clear()
             self._observe(BreakerClosed(self._label, round(outage, 3)))
 
-    def failed(self, row: str, error: ProviderError, *, probe: bool) -> None:
-        """An attempt for this row failed with an error that counts."""
+    def failed(self, row: str, error: ProviderError, *, probe: bool, away: float = 0.0) -> None:
+        """An attempt for this row failed with an error that counts.
+
+        ``away`` is for how long the server says that it will not answer, which is then believed.
+        """
         if probe:
             self.reason = str(error)
             self.probing = False
             self._cooldown = min(LONGEST_COOLDOWN, self._cooldown * GROWTH)
-            self.ready_at = self._now() + self._cooldown
+            self.ready_at = self._now() + max(self._cooldown, away)
             return
         if self.opened_at is not None:
             return
         if row not in self._outcomes:
             self._outcomes.append(row)
         self._down.intersection_update(self._outcomes)
-        if nobody_there(error):
+        if away or nobody_there(error):
             self._down.add(row)
         failures = sum(outcome is not None for outcome in self._outcomes)
         if failures < SHARE * len(self._outcomes):
             return
         if len(self._down) >= DOWN or failures >= FAILING:
-            self._open(error)
+            self._open(error, max(self._cooldown, away))
 
-    def trip(self, error: ProviderError, cooldown: float) -> None:
-        """Open at once: the server said that it will not answer for so long."""
-        if self.opened_at is None:
-            self._cooldown = max(COOLDOWN, cooldown)
-            self._open(error)
-            self._cooldown = COOLDOWN
-
-    def _open(self, error: ProviderError) -> None:
+    def _open(self, error: ProviderError, cooldown: float) -> None:
         now = self._now()
         self.reason = str(error)
         self.opened_at = now
-        self.ready_at = now + self._cooldown
-        self._observe(BreakerOpened(self._label, str(error), self._cooldown))
+        self.ready_at = now + cooldown
+        self._observe(BreakerOpened(self._label, str(error), cooldown))
 
     def __repr__(self) -> str:
         return "<Breaker closed>" if self.closed else f"<Breaker open, probing={self.probing}>"

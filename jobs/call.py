@@ -66,11 +66,12 @@ class Call:
             lane, place, probe = found
             try:
                 if lane is not progress.lane:
-                    self._take(lane, place, progress)
+                    self._take(lane, place, progress, seat)
                 answer = await self._attempt(lane, progress, seat, probe)
             except ProviderError as failure:
                 error = failure
-                if wait := self._after(failure, lane, progress, probe):
+                wait = self._after(failure, lane, progress, probe)
+                if wait is not None:
                     with seat:
                         await self._clock.sleep(wait)
                 continue
@@ -89,7 +90,10 @@ class Call:
                 self._routes.probe_ended(lane)
             return progress.succeeded(answer, self._clock.now())
 
-    def _take(self, lane: Lane, place: int, progress: Progress) -> None:
+    def _take(self, lane: Lane, place: int, progress: Progress, seat: Seat) -> None:
+        if progress.lane is not None:
+            with seat:  # no new route is tried while the job ends
+                pass
         dropped = progress.take(lane, place)
         if dropped:
             self._observe(ParamsDropped(lane.label, dropped))
@@ -103,6 +107,8 @@ class Call:
         """
         now = self._clock.now
         request = progress.request
+        if lane.provider.start is not None:
+            await lane.provider.start()
         async with lane.gate.admit(request) as permit:
             if not (probe or lane.breaker.closed):
                 return None
@@ -146,8 +152,13 @@ class Call:
             progress.tries -= 1
         progress.paused = True
 
-    def _after(self, error: ProviderError, lane: Lane, progress: Progress, probe: bool) -> float:
-        """What follows from a failed attempt; the seconds to wait before the next one."""
+    def _after(
+        self, error: ProviderError, lane: Lane, progress: Progress, probe: bool
+    ) -> float | None:
+        """What follows from a failed attempt: the seconds to wait before the next one on this lane.
+
+        None where the lane is given up.
+        """
         outage = self._note(error, lane, progress, probe)
         if isinstance(error, _BROKEN):
             progress.broken += 1
@@ -165,20 +176,19 @@ class Call:
         self._observe(AttemptFailed(progress.row, progress.attempts, error, wait))
         if isinstance(decision, Retry):
             progress.paused = False
-            return wait or 0.0
+            return wait
         progress.give_up(error, decision.reason)
         if isinstance(error, FatalError):
             self._routes.stop(lane, error)
-        return 0.0
+        return None
 
     def _note(self, error: ProviderError, lane: Lane, progress: Progress, probe: bool) -> bool:
         """Tell the breaker; returns whether the error says that the route fails."""
-        fails = counts(error)
         asked = error.retry_after if isinstance(error, TransientError) else None
-        if asked is not None and asked > self._policy.max_wait:
-            lane.breaker.trip(error, asked)
+        away = asked if asked is not None and asked > self._policy.max_wait else 0.0
+        fails = counts(error) or away > 0
         if fails:
-            lane.breaker.failed(progress.row.id, error, probe=probe)
+            lane.breaker.failed(progress.row.id, error, probe=probe, away=away)
         elif error.http_status is not None:
             lane.breaker.succeeded(probe=probe)
         if probe:
@@ -192,10 +202,9 @@ class Call:
         if progress.tried_whole:
             progress.whole = lane.whole
             return decision
-        broken = isinstance(error, _BROKEN) and (
-            isinstance(decision, GiveUp)
-            or (not lane.streamed and progress.broken >= BROKEN_STREAMS)
-        )
+        enough = 2 if isinstance(decision, GiveUp) or lane.streamed else BROKEN_STREAMS
+        last = isinstance(decision, GiveUp) or not lane.streamed
+        broken = isinstance(error, _BROKEN) and last and progress.broken >= enough
         if not broken and not isinstance(error, NoStreaming):
             return decision
         progress.whole = progress.tried_whole = True

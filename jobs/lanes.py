@@ -97,14 +97,19 @@ class Embedded:
         self._server: EmbeddedServer | None = None
         self._provider: Provider | None = None
 
+    async def start(self) -> None:
+        """Start the server, once; raises :class:`.errors.ConfigError` where it does not."""
+        if self._provider is None:
+            async with self._starting:
+                if self._provider is None:
+                    await self._start()
+
     async def stream(
         self, request: Request, *, whole: bool = False, hear: Hear | None = None
     ) -> AsyncGenerator[Delta, None]:
         """As any server's; a process that has ended is a FatalError."""
         provider = self._provider
-        if provider is None:
-            async with self._starting:
-                provider = self._provider or await self._start()
+        assert provider is not None  # noqa: S101 - start() comes first
         try:
             async with aclosing(provider.stream(request, whole=whole, hear=hear)) as stream:
                 async for delta in stream:
@@ -117,7 +122,7 @@ class Embedded:
             return
         raise FatalError(reason, provider=self.name)
 
-    async def _start(self) -> Provider:
+    async def _start(self) -> None:
         from .embedded.server import EmbeddedServer
         from .providers.opening import open_provider
 
@@ -133,7 +138,6 @@ class Embedded:
         self._provider = open_provider(
             served, timeout=config.timeout, stall_timeout=config.stall_timeout
         )
-        return self._provider
 
     async def aclose(self) -> None:
         """Close the connections, then end the server."""

@@ -83,9 +83,14 @@ Hear = Callable[[Quota], None]
 
 
 class Provider(Protocol):
-    """One wire format, one server."""
+    """One wire format, one server.
+
+    ``start``, where there is one, is awaited before each attempt takes its place at the gate: what
+    it waits for (a model that is loaded, a library) is no part of the attempt.
+    """
 
     name: str
+    start: Callable[[], Awaitable[None]] | None
 
     def stream(
         self, request: Request, *, whole: bool = False, hear: Hear | None = None

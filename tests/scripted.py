@@ -45,6 +45,7 @@ class Scripted:
         self, *attempts: Sequence[Step], name: str = "scripted", always: Sequence[Step] = ()
     ) -> None:
         self.name = name
+        self.start = None
         self.attempts = list(attempts)
         self.always = always
         self.asked: list[Request] = []

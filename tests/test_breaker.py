@@ -188,7 +188,10 @@ def test_answers_to_requests_that_were_sent_before_it_opened_change_nothing() ->
 
 def test_a_server_that_says_when_it_is_back_is_left_alone_until_then() -> None:
     case = Case()
-    case.breaker.trip(RateLimited("come back in an hour", retry_after=3600), 3600.0)
+    later = RateLimited("come back in an hour", retry_after=3600)
+    for row in range(DOWN):
+        assert case.breaker.closed
+        case.breaker.failed(f"r{row}", later, probe=False, away=3600.0)
     assert case.breaker.ready_at == case.now + 3600
     case.now = case.breaker.ready_at
     case.probe(GONE)

@@ -87,6 +87,11 @@ class LiteLLM:
     def __repr__(self) -> str:
         return f"LiteLLM({self.name!r}, loaded={self._library is not None})"
 
+    async def start(self) -> None:
+        """Import the library, once."""
+        if self._library is None:
+            await self._load()
+
     async def stream(
         self, request: Request, *, whole: bool = False, hear: Hear | None = None
     ) -> AsyncGenerator[Delta, None]:

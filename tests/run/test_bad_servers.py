@@ -83,20 +83,31 @@ EVERY = TRANSIENT | PERMANENT | ANSWERS
 
 
 def recipe_by_prompt(call: Call) -> Recipe:
-    return EVERY[call.prompt][0]
+    return EVERY[call.prompt][0] if call.prompt in EVERY else answer()
 
 
-def ask_for(desk: Desk, names: Any) -> None:
-    desk.write(*({"id": name, "prompt": name} for name in names))
+FILLERS = 2
+"""Good rows between any two bad ones: a server that mostly answers is no outage."""
+
+
+def ask_for(desk: Desk, names: Any, fillers: int = 0) -> None:
+    rows = []
+    for name in names:
+        rows.append({"id": name, "prompt": name})
+        rows += [{"id": f"{name} +{n}", "prompt": "filler"} for n in range(fillers)]
+    desk.write(*rows)
 
 
 async def test_every_fault_ends_in_its_own_status_reason_and_exit_code(desk: Desk) -> None:
-    ask_for(desk, EVERY)
+    ask_for(desk, EVERY, FILLERS)
     desk.server.replies = recipe_by_prompt
-    done = await desk.run("in.jsonl", "--retries", "0", "--summary", "sum.json")
+    args = ("--retries", "0", "--concurrency", "1", "--summary", "sum.json")
+    done = await desk.run("in.jsonl", *args)
     assert done.code == 1, done
     assert "Traceback" not in done.stderr
     found = desk.results()
+    good = [found.pop(name)["status"] for name in list(found) if name not in EVERY]
+    assert good == ["ok"] * FILLERS * len(EVERY)
     assert found.keys() == EVERY.keys()
     for name, (_, status, kind, http_status, words) in EVERY.items():
         line = found[name]
@@ -108,9 +119,9 @@ async def test_every_fault_ends_in_its_own_status_reason_and_exit_code(desk: Des
             continue
         assert (line["error"]["type"], line["error"]["http_status"]) == (kind, http_status), line
         assert words in line["error"]["message"], line
-    assert Counter(call.prompt for call in desk.server.calls) == Counter(list(EVERY)), (
-        "asked once each"
-    )
+    asked = Counter(call.prompt for call in desk.server.calls)
+    assert asked.pop("filler") == FILLERS * len(EVERY)
+    assert asked == Counter(list(EVERY)), "asked once each"
     for name, text in (("cut", "a b"), ("truncated", "a b"), ("malformed", "a"), ("length", "a b")):
         assert found[name]["output"] == text, "what arrived is kept"
     assert found["refused"]["output"] == "I can't"
@@ -125,21 +136,23 @@ def told_failures(desk: Desk, stderr: str) -> None:
     summary = json.loads((desk.folder / "sum.json").read_text())
     assert summary["failures"] == kinds
     assert summary["exit_code"] == 1
-    assert summary["rows"] == Counter(fault[1] for fault in EVERY.values())
+    rows = Counter(fault[1] for fault in EVERY.values()) + Counter(ok=FILLERS * len(EVERY))
+    assert summary["rows"] == rows
     for kind, number in kinds.items():
         assert f"{number} {kind}" in stderr
 
 
 async def test_what_may_pass_is_tried_again_and_counted_and_the_rest_is_not(desk: Desk) -> None:
-    ask_for(desk, EVERY)
+    ask_for(desk, EVERY, FILLERS)
     seen: Counter[str] = Counter()
 
     def first_time_bad(call: Call) -> Recipe:
         seen[call.prompt] += 1
-        return EVERY[call.prompt][0] if seen[call.prompt] == 1 else answer("At last.")
+        return recipe_by_prompt(call) if seen[call.prompt] == 1 else answer("At last.")
 
     desk.server.replies = first_time_bad
-    done = await desk.run("in.jsonl", "--retries", "1", "--summary", "sum.json")
+    args = ("--retries", "1", "--concurrency", "1", "--summary", "sum.json")
+    done = await desk.run("in.jsonl", *args)
     assert done.code == 1
     found = desk.results()
     for name, (_, _, kind, _, words) in TRANSIENT.items():
