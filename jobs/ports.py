@@ -90,7 +90,9 @@ class Provider(Protocol):
     """
 
     name: str
-    start: Callable[[], Awaitable[None]] | None
+
+    @property
+    def start(self) -> Callable[[], Awaitable[None]] | None: ...
 
     def stream(
         self, request: Request, *, whole: bool = False, hear: Hear | None = None

@@ -20,13 +20,15 @@ _ODD = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, Rec
 class Native:
     """One server and its wire format; a stream and a whole answer are understood, either way."""
 
-    __slots__ = ("_http", "_wire", "name", "start")
+    __slots__ = ("_http", "_wire", "name")
+
+    start = None
+    """Nothing has to be waited for before a request."""
 
     def __init__(self, http: Http, wire: Wire, *, name: str) -> None:
         self._http = http
         self._wire = wire
         self.name = name
-        self.start = None
 
     def __repr__(self) -> str:
         return f"Native({self.name!r}, {self._wire!r}, {self._http!r})"
