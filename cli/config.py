@@ -172,15 +172,11 @@ def _block(route: Mapping[str, Any]) -> str:
         "route": f"{route['provider']}, model {route['model']}",
         "server": address,
         "key": route["key"],
-        "limits": f"{_limit(route['rpm'])} requests and {_limit(route['tpm'])} tokens a minute, "
-        f"{_concurrency(route['concurrency'])} at once",
+        "limits": f"rpm {_limit(route['rpm'])}, tpm {_limit(route['tpm'])}, "
+        f"concurrency {route['concurrency']}",
     }
     return "\n" + "".join(f"{name:7} {printable(str(text))}\n" for name, text in lines.items())
 
 
-def _concurrency(value: int | str) -> str:
-    return "as many as it can take" if value == "auto" else str(value)
-
-
 def _limit(value: float | None) -> str:
-    return "any number of" if value is None else f"{value:g}"
+    return "as the server says" if value is None else f"{value:g}"
