@@ -207,10 +207,11 @@ def test_an_event_may_have_several_data_lines_with_comments_between(shape: Shape
         return indented.replace(b"\n", b"\n: still here\ndata: ")
 
     for told in all_of(shape):
-        stream = b"".join(rewritten(told.events, lines))
-        assert play(shape, [stream]) == told.outcome
-        reads = [stream[at : at + 11] for at in range(0, len(stream), 11)]
-        assert play(shape, reads) == told.outcome
+        for end in (b"\n", b"\r\n", b"\r"):
+            stream = b"".join(rewritten(told.events, lines)).replace(b"\n", end)
+            for size in (1, 11, len(stream)) if told == complete(shape) else (11,):
+                reads = [stream[at : at + size] for at in range(0, len(stream), size)]
+                assert play(shape, reads) == told.outcome
 
 
 @every
@@ -308,9 +309,11 @@ def assert_unfinished(player: Player) -> None:
 
 
 @every
-def test_done_alone_is_no_finish(shape: Shape) -> None:
+def test_the_end_without_the_finish_is_no_answer(shape: Shape) -> None:
     for told in all_of(shape):
-        assert type(failure(shape, [*told.events[: told.finish], DONE])) is StreamBroken
+        before, after = told.events[: told.finish], told.events[told.finish + 1 :]
+        for reads in ([*before, *after], [*before, DONE], [DONE]):
+            assert type(failure(shape, reads)) is StreamBroken
 
 
 @every
@@ -481,8 +484,12 @@ async def test_errors_and_rubbish_over_a_socket(
         assert type(await unheard(provider, shape)) is said.error
     page = b"<!doctype html><title>Welcome</title>"
     html = {"Content-Type": "text/html"}
-    rubbish = [sent(page), sent(page, headers=html), answered(page, headers=html)]
-    rubbish += [answered(b"[]"), answered(b'"Hello"'), answered({"hello": "world"})]
+    for reply in [sent(page), answered(page), answered(b"Welcome", headers=html)]:
+        server.replies = reply
+        error = await unheard(provider, shape)
+        assert isinstance(error, MalformedResponse)
+        assert error.should_retry is False  # it would only bring the page again
+    rubbish = [answered(b"[]"), answered(b'"Hello"'), answered({"hello": "world"})]
     for reply in [*rubbish, sent(b'{"choices'), sent(*told.events[:2], b"data: {\n\n")]:
         server.replies = reply
         assert isinstance(await unheard(provider, shape), MalformedResponse | StreamBroken)
