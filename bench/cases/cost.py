@@ -68,11 +68,11 @@ def measure(lab: Lab) -> Iterator[Figure]:
         yield Figure("streamed: pieces of body that aiohttp hands over", f"{streamed.reads:.1f}")
 
         for name, model in WIRES.items():
-            pairs = _pairs(lab, server.root(), rows // 2, min(runs, 3), "--model", model)
+            pairs = _pairs(lab, server.root(), rows, min(runs, 3), "--model", model)
             shown = _compared(pairs)
             yield at_most(f"{name}: ratio", pairs.ratio, LIMIT, shown, f"{LIMIT:g}")
 
-        plain = _pairs(lab, server.url(), rows, runs, "--no-stream")
+        plain = _pairs(lab, server.url(), rows, min(runs, 3), "--no-stream")
         yield _each("--no-stream: llmbatch, CPU a request", plain.ours_cpu, rows)
         yield _each("--no-stream: bare loop, CPU a request", plain.bare_cpu, rows)
         yield Figure("--no-stream: ratio", f"{plain.ratio:.2f}")
