@@ -43,7 +43,7 @@ class Native:
         odd: str
         try:
             data = await _opening(incoming)
-            shape = data[:64].removeprefix(BOM).lstrip()[:1]
+            shape = data.removeprefix(BOM).lstrip()[:1]
             if shape in (b"{", b"["):
                 yield reader.whole(data + await incoming.rest())
                 return
@@ -86,9 +86,11 @@ class Native:
 
 
 async def _opening(incoming: Incoming) -> bytes:
-    """The first bytes that are more than blanks: some servers send blanks to stay connected."""
+    """The first bytes that are more than blanks: some servers send blanks to stay connected.
+
+    DeepSeek sends empty lines for as long as a whole answer takes.
+    """
     data = await incoming.read()
-    while data and len(data) < 64 and not data.strip():
-        more = await incoming.read()
-        data = data + more if more else b""
+    while data and data.isspace():
+        data = await incoming.read()
     return data

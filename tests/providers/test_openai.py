@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from faultreplies import (
+    JSON,
     Act,
+    Call,
     Recipe,
     Reply,
     Step,
@@ -103,6 +105,7 @@ SHAPES: list[tuple[str, Recipe]] = [
     ("a wrong content type", answer(headers={"Content-Type": "text/plain"})),
     ("JSON's content type", answer(headers={"Content-Type": "application/json"})),
     ("blanks first", answer(edit=lambda parts: [b"\n\n", b"   \n", *parts])),
+    ("many blanks first", answer(edit=lambda parts: [b"\n" * 100, b"\n" * 60, *parts])),
     ("a BOM first", answer(edit=lambda parts: [b"\xef\xbb\xbf", *parts])),
     ("without [DONE]", answer(edit=lambda parts: [p for p in parts if p != DONE])),
     ("more after [DONE]", answer(edit=lambda parts: [*parts, b"data: {oops\n\n"])),
@@ -125,6 +128,21 @@ async def test_an_answer_is_understood_whichever_way_it_comes(
     server.replies = recipe
     result = joined(await collect(connect(), ask("żółć 😀 end"), whole=not stream))
     assert (result.output, result.status) == (echo("żółć 😀 end"), "ok")
+
+
+@pytest.mark.parametrize("lines", [1, 63, 64, 5_000])
+async def test_empty_lines_before_a_whole_answer_are_no_part_of_it(
+    server: FaultServer, connect: Connect, ask: Ask, collect: Collect, lines: int
+) -> None:
+    plain = answer("Hi", stream=False)
+
+    async def recipe(call: Call) -> Reply:
+        (body,) = plain(call).steps
+        return Reply([b"\n" * lines, 0.01, b"\n", body], headers={"Content-Type": JSON})
+
+    server.replies = recipe
+    result = joined(await collect(connect(), ask(), whole=True))
+    assert (result.output, result.status) == ("Hi", "ok")
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
