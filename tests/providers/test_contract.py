@@ -13,35 +13,30 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from faultreplies import Act, Recipe, Reply, Step
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from providers.recorded.shapes import DONE, Broken, Outcome, Recording, Shape, Turned, packed
+from providers.recorded.play import (
+    RECORDED,
+    Player,
+    all_of,
+    complete,
+    play,
+    play_whole,
+    prepared,
+)
+from providers.recorded.shapes import DONE, Broken, Outcome, Recording, Shape, packed
 from providers.recorded.table import SHAPES
 
-from faultserver import FaultServer
-from llmbatch.jobs.answer import Answer
-from llmbatch.jobs.dialects import ANY_SERVER, KNOWN, Dialect
+from llmbatch.jobs.dialects import KNOWN
 from llmbatch.jobs.errors import (
     MalformedResponse,
     ProviderError,
     StreamBroken,
     TransientError,
 )
-from llmbatch.jobs.model import Delta, Request
-from llmbatch.jobs.providers.failures import Failures
-from llmbatch.jobs.providers.native import Native
-from llmbatch.jobs.providers.opening import _WIRES
-from llmbatch.jobs.providers.wire import Prepared
-
-Connect = Callable[..., Native]
-Ask = Callable[..., Request]
 
 BOM = b"\xef\xbb\xbf"
-EVENTS = {"Content-Type": "text/event-stream"}
-JSON = {"Content-Type": "application/json"}
 
-RECORDED = {shape.name: shape.recordings for shape in SHAPES}
 EACH = [
     pytest.param(shape, told, id=f"{shape.name}: {situation}")
     for shape in SHAPES
@@ -49,85 +44,6 @@ EACH = [
 ]
 each = pytest.mark.parametrize(("shape", "told"), EACH)
 every = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-
-
-# How a recording is played, without a socket.
-
-
-def all_of(shape: Shape) -> Iterable[Recording]:
-    return RECORDED[shape.name].values()
-
-
-def complete(shape: Shape) -> Recording:
-    return RECORDED[shape.name]["complete"]
-
-
-def dialect_of(shape: Shape) -> Dialect:
-    return KNOWN[shape.dialect] if shape.dialect else ANY_SERVER
-
-
-def prepared(shape: Shape) -> Prepared:
-    """A reader and a parser as a request to this provider gets them."""
-    dialect = dialect_of(shape)
-    wire = _WIRES[dialect.wire](Failures(shape.name), dialect)
-    return wire.prepare(request_to(shape), True)
-
-
-def request_to(shape: Shape) -> Request:
-    chat = shape.endpoint == "chat"
-    return Request(
-        id="r",
-        line=1,
-        path="in.jsonl",
-        endpoint=shape.endpoint,
-        model="m",
-        fingerprint="f",
-        messages=[{"role": "user", "content": "Hello"}] if chat else (),
-        input=None if chat else "Hello",
-    )
-
-
-class Player:
-    """One attempt, read by read."""
-
-    def __init__(self, shape: Shape) -> None:
-        self._prepared = prepared(shape)
-        self._answer = Answer(0.0)
-
-    def read(self, data: bytes) -> None:
-        for event in self._prepared.parser.feed(data):
-            if (delta := self._prepared.reader.add(event.data)) is not None:
-                self._answer.add(delta, 0.0)
-
-    def end(self) -> Outcome:
-        """The stream ends here."""
-        self._answer.add(self._prepared.reader.end(), 0.0)
-        return outcome(self._answer)
-
-
-def play(shape: Shape, reads: Iterable[bytes]) -> Outcome:
-    """The outcome of a stream that comes in these reads and then ends."""
-    player = Player(shape)
-    for data in reads:
-        player.read(data)
-    return player.end()
-
-
-def play_whole(shape: Shape, body: bytes) -> Outcome:
-    """The outcome of an answer in one piece."""
-    return outcome_of([prepared(shape).reader.whole(body)])
-
-
-def outcome_of(deltas: Iterable[Delta]) -> Outcome:
-    answer = Answer(0.0)
-    for delta in deltas:
-        answer.add(delta, 0.0)
-    return outcome(answer)
-
-
-def outcome(made: Answer) -> Outcome:
-    told = made.output, made.status, made.finish_reason, made.usage, made.reasoning
-    return Outcome(*told, made.tool_calls)
 
 
 def failure(shape: Shape, reads: Iterable[bytes]) -> ProviderError:
@@ -399,117 +315,3 @@ def test_json_of_another_shape_is_never_an_answer(shape: Shape) -> None:
             play_whole(shape, packed(value))
         with suppress(ProviderError):
             assert play(shape, [*told.events[:2], odd, *told.events[2:]]) == told.outcome, value
-
-
-# The same on real sockets, where a connection can also be closed or reset.
-
-
-def sent(*steps: Step, headers: dict[str, str] = EVENTS) -> Recipe:
-    return lambda call: Reply(steps, headers=headers)
-
-
-def answered(value: Any, status: int = 200, headers: dict[str, str] = JSON) -> Recipe:
-    body = value if isinstance(value, bytes) else packed(value)
-    return lambda call: Reply([body], status, headers, stream=False)
-
-
-async def heard(provider: Native, shape: Shape, *, whole: bool = False) -> Outcome:
-    request = request_to(shape)
-    return outcome_of([delta async for delta in provider.stream(request, whole=whole)])
-
-
-async def unheard(provider: Native, shape: Shape) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await heard(provider, shape)
-    return caught.value
-
-
-@every
-async def test_every_situation_over_a_socket(
-    shape: Shape, server: FaultServer, connect: Connect
-) -> None:
-    provider = connect(dialect=dialect_of(shape))
-    for told in all_of(shape):
-        server.replies = sent(*told.events)
-        assert await heard(provider, shape) == told.outcome
-        server.replies = sent(*(told.stream[at : at + 97] for at in range(0, 9999, 97)), 0.0)
-        assert await heard(provider, shape) == told.outcome
-        # Asked for in one piece; or asked for as a stream, which the server does not know.
-        server.replies = answered(told.whole)
-        assert await heard(provider, shape, whole=True) == told.outcome
-        assert await heard(provider, shape) == told.outcome
-        server.replies = answered(b"\n\n  \n" + packed(told.whole))
-        assert await heard(provider, shape) == told.outcome
-
-
-@pytest.mark.parametrize("act", [None, Act.CUT, Act.RESET], ids=["clean end", "close", "reset"])
-@every
-async def test_a_connection_that_ends_before_the_finish_is_no_answer(
-    shape: Shape, act: Act | None, server: FaultServer, connect: Connect
-) -> None:
-    provider = connect(dialect=dialect_of(shape))
-    told = complete(shape)
-    for count in range(len(told.events) + 1):
-        steps: list[Step] = [*(told.events[:count] or [b""]), *([act] if act else [])]
-        server.replies = sent(*steps)
-        if count <= told.finish:
-            error = await unheard(provider, shape)
-            assert isinstance(error, TransientError)
-            assert error.type in ("stream_broken", "connection_failed")
-        else:
-            kept = await heard(provider, shape)
-            assert kept == told.outcome._replace(usage=kept.usage)
-
-
-@every
-async def test_a_body_shorter_than_it_promised_is_no_answer(
-    shape: Shape, server: FaultServer, connect: Connect
-) -> None:
-    provider = connect(dialect=dialect_of(shape))
-    body = packed(complete(shape).whole)
-    promised = {"Content-Length": str(len(body))}
-    for cut in (1, len(body) // 2, len(body) - 1):
-        server.replies = sent(body[:cut], Act.CUT, headers=JSON | promised)
-        assert type(await unheard(provider, shape)) is StreamBroken
-
-
-@every
-async def test_errors_and_rubbish_over_a_socket(
-    shape: Shape, server: FaultServer, connect: Connect
-) -> None:
-    provider = connect(dialect=dialect_of(shape))
-    told = complete(shape)
-    for said in shape.errors:
-        server.replies = sent(*told.events[:2], said.event)
-        assert type(await unheard(provider, shape)) is said.error
-    page = b"<!doctype html><title>Welcome</title>"
-    html = {"Content-Type": "text/html"}
-    for reply in [sent(page), answered(page), answered(b"Welcome", headers=html)]:
-        server.replies = reply
-        error = await unheard(provider, shape)
-        assert isinstance(error, MalformedResponse)
-        assert error.should_retry is False  # it would only bring the page again
-    rubbish = [answered(b"[]"), answered(b'"Hello"'), answered({"hello": "world"})]
-    for reply in [*rubbish, sent(b'{"choices'), sent(*told.events[:2], b"data: {\n\n")]:
-        server.replies = reply
-        assert isinstance(await unheard(provider, shape), MalformedResponse | StreamBroken)
-    server.replies = sent(b"\x00\xff\x80 binary \x1f\x8b" * 9)
-    assert isinstance(await unheard(provider, shape), MalformedResponse | StreamBroken)
-
-
-TURNED = [
-    pytest.param(shape, turned, id=f"{shape.name}: {turned.status} {turned.error.__name__}")
-    for shape in SHAPES
-    for turned in shape.turned_down
-]
-
-
-@pytest.mark.parametrize(("shape", "turned"), TURNED)
-async def test_a_request_that_is_turned_down_is_the_error_it_is(
-    shape: Shape, turned: Turned, server: FaultServer, connect: Connect
-) -> None:
-    server.replies = answered(turned.body, turned.status, JSON | dict(turned.headers))
-    error = await unheard(connect(dialect=dialect_of(shape)), shape)
-    assert (type(error), error.http_status) == (turned.error, turned.status)
-    if isinstance(error, TransientError):
-        assert error.retry_after == turned.retry_after

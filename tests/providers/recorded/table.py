@@ -6,22 +6,10 @@ from collections.abc import Sequence
 
 from .anthropic import Anthropic
 from .gemini import Gemini
+from .hosted import XAI, Azure, DeepSeek, Groq, Mistral, OpenRouter, Together
 from .openai import Completions, OpenAI
-from .relatives import (
-    VLLM,
-    XAI,
-    AnyServer,
-    Azure,
-    DeepSeek,
-    Groq,
-    LlamaCpp,
-    Mistral,
-    Ollama,
-    OpenRouter,
-    Together,
-    VLLMCompletions,
-)
 from .responses import Responses
+from .servers import VLLM, AnyServer, LlamaCpp, Ollama, VLLMCompletions
 from .shapes import Shape
 
 SHAPES: Sequence[Shape] = (
