@@ -39,8 +39,8 @@ _NOBODY = frozenset({502, 503, 504, 529})
 def counts(error: ProviderError) -> bool:
     """Whether the error says something about the server, and not about the request.
 
-    Streams that break are not counted: it may be that streaming is all that fails (see call.py),
-    and where a server is gone the next attempt finds that out.
+    Streams that break are not counted here: it may be that streaming is all that fails. call.py
+    counts them where streams have been whole before.
     """
     return isinstance(
         error, Overloaded | ConnectionFailed | TimedOut | ErrorInStream | MalformedResponse

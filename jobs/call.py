@@ -81,14 +81,15 @@ class Call:
                 raise
             if answer is None:
                 continue
+            now = self._clock.now()
             if not progress.whole:
-                lane.streamed = True
-            elif not lane.streamed:
-                lane.whole = True
+                lane.streamed_at = now
+            elif lane.streamed_at is None or lane.streamed_at < progress.broke_at:
+                lane.whole = True  # no stream was whole since this row's began to break
             lane.breaker.succeeded(probe=probe)
             if probe:
                 self._routes.probe_ended(lane)
-            return progress.succeeded(answer, self._clock.now())
+            return progress.succeeded(answer, now)
 
     def _take(self, lane: Lane, place: int, progress: Progress, seat: Seat) -> None:
         if progress.lane is not None:
@@ -103,14 +104,15 @@ class Call:
     ) -> Answer | None:
         """One trip through the gate and to the provider; the answer is a finished one.
 
-        None where the breaker opened while the row waited at the gate: nothing was sent.
+        None where the breaker opened, or the lane died, while the row waited at the gate: nothing
+        was sent.
         """
         now = self._clock.now
         request = progress.request
         if lane.provider.start is not None:
             await lane.provider.start()
         async with lane.gate.admit(request) as permit:
-            if not (probe or lane.breaker.closed):
+            if lane.dead is not None or not (probe or lane.breaker.closed):
                 return None
             seat.sending = True
             progress.attempts += 1
@@ -160,8 +162,9 @@ class Call:
         None where the lane is given up.
         """
         outage = self._note(error, lane, progress, probe)
-        if isinstance(error, _BROKEN):
+        if isinstance(error, (*_BROKEN, NoStreaming)):
             progress.broken += 1
+            progress.broke_at = min(progress.broke_at, self._clock.now())
         if outage and probe and nobody_there(error):
             decision: Decision = Retry(0.0)  # who probes for the others does not pay for it
             progress.tries -= 1
@@ -186,7 +189,9 @@ class Call:
         """Tell the breaker; returns whether the error says that the route fails."""
         asked = error.retry_after if isinstance(error, TransientError) else None
         away = asked if asked is not None and asked > self._policy.max_wait else 0.0
-        fails = counts(error) or away > 0
+        # Where streams have been whole, one that breaks says something about the server.
+        broken = isinstance(error, _BROKEN) and lane.streamed_at is not None
+        fails = counts(error) or broken or away > 0
         if fails:
             lane.breaker.failed(progress.row.id, error, probe=probe, away=away)
         elif error.http_status is not None:
@@ -202,9 +207,13 @@ class Call:
         if progress.tried_whole:
             progress.whole = lane.whole
             return decision
-        enough = 2 if isinstance(decision, GiveUp) or lane.streamed else BROKEN_STREAMS
-        last = isinstance(decision, GiveUp) or not lane.streamed
-        broken = isinstance(error, _BROKEN) and last and progress.broken >= enough
+        last = isinstance(decision, GiveUp)
+        enough = 2 if last else BROKEN_STREAMS
+        broken = (
+            isinstance(error, _BROKEN)
+            and (last or lane.streamed_at is None)
+            and progress.broken >= enough
+        )
         if not broken and not isinstance(error, NoStreaming):
             return decision
         progress.whole = progress.tried_whole = True

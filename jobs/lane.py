@@ -13,6 +13,7 @@ class Lane:
 
     ``dead`` is the error that took it out of the job for good. ``whole`` says that answers are
     asked for in one piece: as configured, or because streams were found not to work.
+    ``streamed_at`` is when a stream was last whole, on the clock; None before the first.
     """
 
     __slots__ = (
@@ -23,7 +24,7 @@ class Lane:
         "label",
         "model",
         "provider",
-        "streamed",
+        "streamed_at",
         "whole",
     )
 
@@ -44,7 +45,7 @@ class Lane:
         self.model = model
         self.label = f"{provider.name}/{model}"
         self.whole = whole
-        self.streamed = False
+        self.streamed_at: float | None = None
         self.dead: ProviderError | None = None
 
     def __repr__(self) -> str:

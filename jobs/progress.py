@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from msgspec import UNSET, Struct, structs
@@ -26,16 +27,16 @@ class Progress:
 
     ``request`` is the row as ``lane``, the one at ``place``, is asked it. ``spent`` are the places
     that can't answer it, with ``failures`` to say why. ``tries`` are the attempts on this lane that
-    count against the row's retries, ``broken`` those of them whose stream broke; ``attempts`` are
-    all, on all lanes. ``whole`` says that the next attempt asks for the answer in one piece,
-    ``tried_whole`` that this was done although the route streams. ``paused`` says that the last
-    error paused the route.
+    count against the row's retries, ``broken`` those of them whose stream broke, the first one at
+    ``broke_at``; ``attempts`` are all, on all lanes. ``whole`` says that the next attempt asks for
+    the answer in one piece, ``tried_whole`` that this was done although the route streams.
+    ``paused`` says that the last error paused the route.
     """
 
     __slots__ = (
-        "_tries", "attempts", "best", "broken", "failures", "first_sent", "lane", "limiter",
-        "paused", "place", "request", "retried", "row", "spent", "started_at", "tried_whole",
-        "tries", "whole",
+        "_tries", "attempts", "best", "broke_at", "broken", "failures", "first_sent", "lane",
+        "limiter", "paused", "place", "request", "retried", "row", "spent", "started_at",
+        "tried_whole", "tries", "whole",
     )  # fmt: skip
 
     def __init__(self, row: Request) -> None:
@@ -49,6 +50,7 @@ class Progress:
         self.tries = 0
         self._tries: dict[int, int] = {}
         self.broken = 0
+        self.broke_at = math.inf
         self.whole = False
         self.tried_whole = False
         self.paused = False
@@ -67,6 +69,7 @@ class Progress:
             self._tries[self.place] = self.tries
         self.lane, self.place = lane, place
         self.tries, self.broken = self._tries.get(place, 0), 0
+        self.broke_at = math.inf
         self.whole = self.tried_whole = False
         row = self.row if place == 0 else structs.replace(self.row, model=lane.model)
         self.request, dropped = lane.fit(row)

@@ -198,6 +198,38 @@ def test_in_an_outage_no_row_fails_and_hardly_anything_is_sent(error: Exception)
     assert [type(e) for e in ran.events if isinstance(e, BreakerClosed)] == [BreakerClosed]
 
 
+class Dying(Outage):
+    """As an outage, but what is in flight when it begins is cut in the middle of the answer."""
+
+    def script(self, request: Request, whole: bool) -> Sequence[Step]:
+        start, now = self.window[0], VirtualClock().now()
+        if start - 0.05 < now < start:
+            return [start - now, *words("h"), CUT]
+        return super().script(request, whole)
+
+
+def test_what_a_dying_server_cuts_is_not_sent_again_before_it_is_back() -> None:
+    server = Dying(2.0, 22.0)
+    ran = Ran(server, concurrency=64, retries=2)
+    results = run_virtual(rows(ran, 4000))
+    assert {r.status for r in results} == {"ok"}
+    assert server.meanwhile < 40
+
+
+def test_streams_that_are_cut_from_some_day_on_are_asked_for_in_one_piece() -> None:
+    class Cutting(Scripted):
+        """Streams are whole for a second, then a box in between begins to cut every one of them."""
+
+        def script(self, request: Request, whole: bool) -> Sequence[Step]:
+            good = whole or VirtualClock().now() < 1.0
+            return [0.05, *words("hi"), DONE if good else CUT]
+
+    ran = Ran(Cutting(), concurrency=8, retries=2)
+    results = run_virtual(rows(ran, 1000))
+    assert {r.status for r in results} == {"ok"}
+    assert ran.provider.wholes[-500:] == [True] * 500
+
+
 def test_an_outage_that_lasts_too_long_asks_the_job_to_end_and_fails_no_row() -> None:
     server = Outage(0.0, 10_000.0)
     ran = Ran(server, concurrency=4, max_outage=60.0)
