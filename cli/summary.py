@@ -42,7 +42,7 @@ def block(summary: Summary) -> list[str]:
         lines.append(f"invalid    {summary.first_invalid}")
     if summary.dropped:
         lines.append(f"dropped    {counts(summary.dropped)} (parameters, by rows)")
-    several = len(summary.routes) > 1
+    several = len(summary.routes) > 1 or summary.fallbacks > 0
     for label, route in summary.routes.items():
         said = f"{label}: " if several or label != summary.model else ""
         lines += [f"{subject:<10} {said}{text}" for subject, text in _route(route)]

@@ -31,6 +31,15 @@ class Desk:
         rows = [{"id": f"r{n}", "prompt": f"say {n}"} for n in range(1, count + 1)]
         return self.write(*rows, name=name)
 
+    def settings(self, **values: Any) -> None:
+        """The folder's ``llmbatch.yaml``."""
+        (self.folder / "llmbatch.yaml").write_text(json.dumps(values))  # which is YAML as well
+
+    def summary(self, name: str = "sum.json") -> dict[str, Any]:
+        """What ``--summary`` wrote."""
+        found: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return found
+
     async def run(self, *args: str | Path, route: bool = True, **kw: Any) -> Done:
         """``llmbatch run`` to its end; without ``route`` no server is named."""
         return await command("run", *args, *self._route(route), cwd=self.folder, **kw)

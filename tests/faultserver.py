@@ -57,6 +57,8 @@ class FaultServer:
         self.url = ""
         self._tls = tls
         self._runner: web.AppRunner | None = None
+        self._site: web.BaseSite | None = None
+        self._place: socket.socket | None = None
         self._handlers: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
@@ -87,8 +89,8 @@ class FaultServer:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
-        await site.start()
+        self._site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
+        await self._site.start()
         scheme = "https" if self._tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}/v1"
         return self
@@ -96,8 +98,31 @@ class FaultServer:
     async def __aexit__(self, *exc: object) -> None:
         for task in self._handlers:
             task.cancel()
+        if self._place is not None:
+            self._place.close()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def go_away(self) -> None:
+        """Refuse every connection from now on, and drop those that are there."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        assert self._site is not None
+        address = self._runner.addresses[0]
+        await self._site.stop()
+        self._place = socket.socket()  # bound and deaf: nobody else gets the port meanwhile
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(address)
+        for connection in self._runner.server.connections:
+            connection.force_close()
+
+    async def come_back(self) -> None:
+        """Listen again, where it did before."""
+        assert self._runner is not None
+        assert self._place is not None
+        self._site = web.SockSite(self._runner, self._place, ssl_context=self._tls)
+        self._place = None
+        await self._site.start()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()

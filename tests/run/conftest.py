@@ -18,5 +18,17 @@ async def server() -> AsyncIterator[FaultServer]:
 
 
 @pytest.fixture
+async def second() -> AsyncIterator[FaultServer]:
+    async with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def third() -> AsyncIterator[FaultServer]:
+    async with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
 def desk(tmp_path: Path, server: FaultServer) -> Desk:
     return Desk(tmp_path, server)
