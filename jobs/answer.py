@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from .model import Delta, Status, Usage
+from .toolcalls import ToolCalls
 
 
 class Answer:
@@ -33,7 +33,7 @@ class Answer:
         self.sent = sent
         self._texts: list[str] = []
         self._reasoning: list[str] = []
-        self._tools: dict[int, dict[str, Any]] = {}
+        self._tools = ToolCalls()
         self._began = sent
         self._last: float | None = None
         self.first: float | None = None
@@ -80,7 +80,7 @@ class Answer:
             self._reasoning.append(delta.reasoning)
         self.logprobs.extend(delta.logprobs)
         for part in delta.tool_calls:
-            join_tool_call(self._tools, part)
+            self._tools.add(part)
 
     @property
     def output(self) -> Any:
@@ -93,12 +93,12 @@ class Answer:
 
     @property
     def tool_calls(self) -> list[dict[str, Any]]:
-        calls = [self._tools[index] for index in sorted(self._tools)]
+        calls = self._tools.listed()
         for call in calls:
-            call.setdefault("type", "function")  # Mistral leaves it out
-            function = call.get("function", {})
-            if isinstance(function.get("arguments"), str):
-                function["arguments"] = whole(function["arguments"])
+            for body in (call.get("function"), call.get("custom")):
+                for key in ("arguments", "input"):
+                    if isinstance(body, dict) and isinstance(body.get(key), str):
+                        body[key] = whole(body[key])
         return calls
 
     @property
@@ -111,34 +111,10 @@ class Answer:
     @property
     def size(self) -> int:
         """How much arrived, in characters: to tell which of two broken attempts brought more."""
-        said = (call.get("function", {}).get("arguments") for call in self._tools.values())
-        tools = sum(1 + (len(text) if isinstance(text, str) else 0) for text in said)
-        return sum(map(len, self._texts)) + sum(map(len, self._reasoning)) + tools
+        return sum(map(len, self._texts)) + sum(map(len, self._reasoning)) + self._tools.size
 
     def __repr__(self) -> str:
         return f"<Answer {self.size} characters, {self.status or 'unfinished'}>"
-
-
-def join_tool_call(calls: dict[int, dict[str, Any]], part: Mapping[str, Any]) -> None:
-    """Add one tool-call delta (OpenAI's shape) to the calls known so far, by its ``index``."""
-    index = part.get("index")
-    if not isinstance(index, int):
-        index = len(calls)
-    call = calls.setdefault(index, {})
-    for key, value in part.items():
-        if key == "index" or value is None:
-            continue
-        if key == "function":
-            if not isinstance(value, dict):
-                continue
-            function = call.setdefault("function", {})
-            for name, piece in value.items():
-                if name in ("arguments", "name") and isinstance(function.get(name), str):
-                    function[name] += piece if isinstance(piece, str) else ""
-                elif piece is not None:
-                    function[name] = piece
-        else:
-            call[key] = value
 
 
 def whole(text: str) -> str:

@@ -1,13 +1,9 @@
 """Deltas become an answer."""
 
-import itertools
-import json
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.jobs.answer import Answer, join_tool_call, whole
+from llmbatch.jobs.answer import Answer, whole
 from llmbatch.jobs.model import Delta, Usage
 
 
@@ -71,25 +67,6 @@ def test_tool_calls_are_joined_by_index() -> None:
     ]
     assert answer.first == 2.0
     assert answer.size > 0
-
-
-@given(st.text(min_size=1), st.lists(st.integers(min_value=0, max_value=200), max_size=5))
-def test_tool_arguments_survive_any_split(value: str, cuts: list[int]) -> None:
-    text = json.dumps({"value": value})
-    edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    calls: dict[int, dict[str, object]] = {}
-    join_tool_call(calls, {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}})
-    for start, end in itertools.pairwise(edges):
-        join_tool_call(calls, {"index": 0, "function": {"arguments": text[start:end]}})
-    assert calls[0]["function"] == {"name": "f", "arguments": text}
-
-
-@pytest.mark.parametrize("index", [None, "0", 1.5])
-def test_a_tool_call_without_a_usable_index_is_one_of_its_own(index: object) -> None:
-    calls: dict[int, dict[str, object]] = {}
-    join_tool_call(calls, {"index": 0, "id": "a"})
-    join_tool_call(calls, {"index": index, "id": "b"})
-    assert [call["id"] for call in calls.values()] == ["a", "b"]
 
 
 def test_surrogate_halves_from_two_chunks_become_their_character() -> None:

@@ -78,7 +78,7 @@ async def test_a_tool_call_whose_function_is_no_object_is_kept_without_it(
     answer = Answer(0.0)
     for delta in await collect(connect(), ask()):
         answer.add(delta, 0.0)
-    assert (answer.status, answer.tool_calls) == ("ok", [{"id": "c"}])
+    assert (answer.status, answer.tool_calls) == ("ok", [{"id": "c", "type": "function"}])
     assert answer.size > 0
 
 
@@ -94,7 +94,7 @@ def test_whatever_depth_can_be_read_can_be_counted_and_written(
     except RecursionError:
         return
     answer = Answer(0.0)
-    answer._tools[0] = call
+    answer.add(Delta(tool_calls=[call]), 0.0)
     assert answer.size == 1
     for encode in ENCODERS.values():
         line = encode(sample(tool_calls=[call]))
