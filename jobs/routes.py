@@ -102,7 +102,8 @@ class Routes:
     def changed(self) -> None:
         """A breaker closed or opened, a probe ended, a lane died: rows in line look again."""
         for waiting in tuple(self._line):
-            if any(lane.breaker.closed for lane in self._lanes_for(waiting)):
+            lanes = self._lanes_for(waiting)
+            if not lanes or any(lane.breaker.closed for lane in lanes):
                 self._wake(waiting)
         self._set_timer()
 

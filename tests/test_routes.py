@@ -418,3 +418,30 @@ def test_a_route_that_does_not_know_a_parameter_is_passed_over_unless_it_may_be_
     result = run_virtual(ran.row(ask(params={"seed": 1})))
     assert (result.status, result.provider, result.fallbacks) == ("ok", "c", 2)
     assert ran.providers[1].asked == []
+
+
+def test_a_row_that_waits_for_a_route_which_dies_is_told_at_once() -> None:
+    """The first route can't answer it; the second is out, and its probe finds it gone for good."""
+
+    class Picky(Scripted):
+        def script(self, request: Request, whole: bool) -> Sequence[Step]:
+            return [NotFound("not here")]
+
+    second = Scripted(always=[FatalError("the process has ended")], name="b")
+    ran = Ran(Picky(name="a"), second)
+
+    async def main() -> tuple[list[Result], float]:
+        call = ran.call()
+        assert ran.routes is not None
+        for n in range(DOWN):
+            ran.routes.lanes[1].breaker.failed(f"x{n}", GONE, probe=False)
+        try:
+            results = await asyncio.gather(*(call(ask(id=f"r{n}"), Chair()) for n in range(3)))
+            return results, VirtualClock().now()
+        finally:
+            ran.routes.close()
+
+    results, end = run_virtual(main())
+    assert [r.status for r in results] == ["error"] * 3
+    assert len(second.asked) == 1
+    assert end < 2
