@@ -336,3 +336,23 @@ async def test_a_row_whose_stream_alone_breaks_leaves_the_others_streaming(desk:
     asked = [(call.prompt, call.streams) for call in desk.server.calls]
     assert asked.count(("say 2", False)) == 1
     assert {prompt for prompt, streams in asked if not streams} == {"say 2"}
+
+
+async def test_a_fallback_that_could_answer_no_row_at_all_is_refused_before_anything_is_sent(
+    desk: Desk, second: FaultServer
+) -> None:
+    desk.prompts(2)
+    desk.settings(
+        model="lab/m",
+        fallbacks=["claude/c"],
+        providers={
+            "lab": {"base_url": desk.server.url},
+            "claude": {"base_url": second.root, "api": "anthropic"},
+        },
+    )
+    args = ("in.jsonl", "--param", "seed=1")
+    done = await desk.run(*args, route=False)
+    assert done.code == 2
+    assert "fallback claude/c: claude does not know the parameter seed" in done.last
+    assert desk.server.calls == []
+    assert (await desk.run(*args, "--drop-params", route=False)).code == 0
