@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,9 +14,14 @@ from .wire import DONE, STATUSES, loads, payload, usage_of
 
 PATH = "/chat/completions"
 
-BROKEN_OFF: Mapping[str, int | None] = {"error": None, "insufficient_system_resource": 503}
-"""Finish reasons of answers that are none (OpenRouter's, Mistral's; DeepSeek's), and the HTTP
-status that says the same."""
+BROKEN_OFF: Mapping[str, int | None] = {
+    "error": None,  # OpenRouter's, Mistral's
+    "insufficient_system_resource": 503,  # DeepSeek's
+    "abort": None,  # vLLM's and SGLang's, where the engine gave a request up
+    **dict.fromkeys(("aborted", "cancelled", "canceled"), None),
+    "timeout": 504,
+}
+"""Finish reasons of answers that are none, and the HTTP status that says the same."""
 
 
 class Message(Struct):
@@ -27,6 +32,9 @@ class Message(Struct):
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
+    function_call: dict[str, Any] | None = None
+    audio: dict[str, Any] | None = None
+    images: list[Any] | None = None
 
 
 class Choice(Struct):
@@ -102,7 +110,7 @@ class ChatReader:
         # Nearly every chunk is a piece of text and nothing else.
         if (
             part is None
-            or part.content is None
+            or not part.content
             or choice.finish_reason is not None
             or choice.logprobs is not None
             or part.tool_calls is not None
@@ -111,19 +119,20 @@ class ChatReader:
             or part.refusal is not None
         ):
             return self._rare(choice)
-        return Delta(part.content) if part.content else None
+        return Delta(part.content)
 
     def _rare(self, choice: Choice) -> Delta | None:
         if choice.finish_reason:
             self._finish_with(choice.finish_reason)
         part = choice.delta or choice.message or _NOTHING
-        text = part.content or choice.text or ""
+        text = (part.content or choice.text or "") + _shown(part)
         if part.refusal:
             self._refused = True
             text += part.refusal
         thought = part.reasoning_content or part.reasoning or ""
-        if part.tool_calls or choice.logprobs:
-            return Delta(text, thought, part.tool_calls or (), _items(choice.logprobs))
+        calls = part.tool_calls or _legacy(part.function_call)
+        if calls or choice.logprobs:
+            return Delta(text, thought, calls, _items(choice.logprobs))
         if text or thought:
             return Delta(text, thought)
         return None
@@ -178,6 +187,22 @@ def _merged(said: Delta, end: Delta) -> Delta:
     )
 
 
+def _shown(part: Message) -> str:
+    """What an answer holds beside its text: images in Markdown, and the transcript of speech."""
+    text = _text(part.audio.get("transcript")) if part.audio else None
+    shown = "" if text is None else text
+    for image in part.images or ():
+        link = image.get("image_url") if isinstance(image, dict) else None
+        url = link.get("url") if isinstance(link, dict) else link
+        shown += f"![image]({url})" if isinstance(url, str) else ""
+    return shown
+
+
+def _legacy(call: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
+    """A ``function_call``, the word of before there were tools, as the tool call that it is."""
+    return [{"index": 0, "type": "function", "function": call}] if call else ()
+
+
 def _items(logprobs: dict[str, Any] | None) -> list[Any]:
     """The items of ``logprobs.content``; the legacy object of completions is one item."""
     if not logprobs:
@@ -201,15 +226,20 @@ def _message(value: Any) -> Message | None:
     if not isinstance(value, dict):
         return None
     content = value.get("content")
-    calls = value.get("tool_calls")
-    thoughts = [value.get("reasoning_content"), value.get("reasoning")]
-    if isinstance(content, list):
-        thoughts += [part.get("thinking") for part in content if isinstance(part, dict)]
+    calls, images = value.get("tool_calls"), value.get("images")
+    function, audio = value.get("function_call"), value.get("audio")
+    reasoning = _text(value.get("reasoning_content")) or _text(value.get("reasoning"))
+    if not reasoning and isinstance(content, list):
+        thoughts = [part.get("thinking") for part in content if isinstance(part, dict)]
+        reasoning = "".join(text for text in map(_text, thoughts) if text)
     return Message(
         content=_text(content),
-        reasoning=next((text for text in map(_text, thoughts) if text), None),
+        reasoning=reasoning,
         refusal=_text(value.get("refusal")),
         tool_calls=[c for c in calls if isinstance(c, dict)] if isinstance(calls, list) else None,
+        function_call=function if isinstance(function, dict) else None,
+        audio=audio if isinstance(audio, dict) else None,
+        images=images if isinstance(images, list) else None,
     )
 
 

@@ -64,6 +64,13 @@ def test_the_finish_reason_says_how_it_ended_and_is_kept(word: str, status: str)
     assert (answer.status, answer.finish_reason, answer.output) == (status, word, "x")
 
 
+@pytest.mark.parametrize("word", ["abort", "aborted", "cancelled", "canceled", "timeout"])
+def test_an_answer_that_the_server_broke_off_is_none(word: str) -> None:
+    for read_one in (reader().add, reader().whole):
+        with pytest.raises(errors.TransientError, match=f'finish_reason "{word}"'):
+            read_one(chunk(word, content="half of it"))
+
+
 def test_a_finish_reason_of_error_is_an_error() -> None:
     with pytest.raises(errors.ErrorInStream):
         reader().add(chunk("error"))
@@ -97,6 +104,51 @@ def test_tool_calls_are_kept() -> None:
     answer = read(chunk(tool_calls=[first]), chunk(tool_calls=[rest]), chunk("tool_calls"))
     assert answer.tool_calls[0]["function"] == {"name": "f", "arguments": "{}"}
     assert answer.status == "ok"
+
+
+def test_a_call_in_the_legacy_words_is_kept_as_a_tool_call() -> None:
+    answer = read(
+        chunk(role="assistant", content=None, function_call={"name": "add", "arguments": ""}),
+        chunk(function_call={"arguments": '{"a":'}),
+        chunk(function_call={"arguments": " 1}"}),
+        chunk("function_call"),
+    )
+    function = {"name": "add", "arguments": '{"a": 1}'}
+    assert answer.tool_calls == [{"type": "function", "function": function}]
+    message = {"role": "assistant", "content": None, "function_call": function}
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "function_call"}]})
+    assert reader().whole(body.encode()).tool_calls == [
+        {"index": 0, "type": "function", "function": function}
+    ]
+
+
+@pytest.mark.parametrize("content", ["", None])
+def test_images_of_an_answer_are_kept(content: str | None) -> None:
+    one, two = "data:image/png;base64,AA==", "data:image/png;base64,BB=="
+    images = [
+        {"type": "image_url", "image_url": {"url": one}},
+        {"type": "image_url", "image_url": two},
+        "what is this",
+    ]
+    answer = read(chunk(content="See: "), chunk(content=content, images=images), STOP)
+    assert answer.output == f"See: ![image]({one})![image]({two})"
+
+
+def test_of_speech_the_transcript_is_kept() -> None:
+    answer = read(
+        chunk(role="assistant", content=None, audio={"id": "a", "transcript": "Hel"}),
+        chunk(audio={"data": "AAAA"}),
+        chunk(audio={"transcript": "lo"}),
+        STOP,
+    )
+    assert answer.output == "Hello"
+
+
+def test_every_thought_of_content_in_parts_is_kept() -> None:
+    thoughts = [{"type": "thinking", "thinking": [{"type": "text", "text": t}]} for t in "ab"]
+    said = [{"type": "text", "text": t} for t in "xy"]
+    answer = read(chunk(content=[thoughts[0], said[0], thoughts[1], said[1]]), STOP)
+    assert (answer.reasoning, answer.output) == ("ab", "xy")
 
 
 def test_logprobs_are_kept() -> None:
