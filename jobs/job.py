@@ -31,6 +31,7 @@ from .routes import Routes
 from .sinks.opening import open_output
 from .sources.files import FileSource
 from .sources.inputs import Input, default_output, expand
+from .sources.parameters import job_params
 from .sources.rows import RowDefaults, RowParser
 from .sources.scan import scan
 from .summary import Summary, Tally
@@ -131,6 +132,7 @@ class _Job:
             ),
             several=len(self.inputs) > 1,
         )
+        _check_fallbacks(config, self.routes[1:])
 
     async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
         grow: list[Callable[[], None]] = []
@@ -233,6 +235,17 @@ class _Job:
             auto=auto,
             fallbacks=[route.label for route in others],
         )
+
+
+def _check_fallbacks(config: JobConfig, fallbacks: Sequence[Route]) -> None:
+    """A route that could not answer a single row is a mistake to be told before, not in the night.
+
+    Raises ConfigError; what single rows ask is found out with each of them.
+    """
+    params, _ = job_params(config.params, config.endpoint)
+    for route in fallbacks:
+        if problem := fit_of(route, config).problem(config.endpoint, params):
+            raise ConfigError(f"fallback {route.label}: {problem}")
 
 
 def _make_room(routes: Sequence[Route], ceiling: int) -> int:
