@@ -103,8 +103,8 @@ class Breaker:
             self._down.clear()
             self._observe(BreakerClosed(self._label, round(outage, 3)))
 
-    def failed(self, row: str, error: ProviderError, *, probe: bool, away: float = 0.0) -> None:
-        """An attempt for this row failed with an error that counts.
+    def failed(self, row: str, error: ProviderError, *, probe: bool, away: float = 0.0) -> bool:
+        """An attempt for this row failed with an error that counts; whether this opened it.
 
         ``away`` is for how long the server says that it will not answer, which is then believed.
         """
@@ -113,9 +113,9 @@ class Breaker:
             self.probing = False
             self._cooldown = min(LONGEST_COOLDOWN, self._cooldown * GROWTH)
             self.ready_at = self._now() + max(self._cooldown, away)
-            return
+            return False
         if self.opened_at is not None:
-            return
+            return False
         if row not in self._outcomes:
             self._outcomes.append(row)
         self._down.intersection_update(self._outcomes)
@@ -123,9 +123,11 @@ class Breaker:
             self._down.add(row)
         failures = sum(outcome is not None for outcome in self._outcomes)
         if failures < SHARE * len(self._outcomes):
-            return
-        if len(self._down) >= DOWN or failures >= FAILING:
-            self._open(error, max(self._cooldown, away))
+            return False
+        if len(self._down) < DOWN and failures < FAILING:
+            return False
+        self._open(error, max(self._cooldown, away))
+        return True
 
     def _open(self, error: ProviderError, cooldown: float) -> None:
         now = self._now()

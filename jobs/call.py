@@ -20,7 +20,7 @@ from .errors import (
 from .events import AttemptFailed, ParamsDropped
 from .lane import Lane
 from .model import Rejected, Result, Row
-from .ports import Clock, Observer, Permit, Seat
+from .ports import Clock, Observer, Permit, Seat, TurnedAway
 from .progress import Progress, rejected
 from .retry import Decision, GiveUp, Retry, RetryPolicy, decide
 from .routes import Routes
@@ -75,12 +75,14 @@ class Call:
                     with seat:
                         await self._clock.sleep(wait)
                 continue
+            except TurnedAway:
+                if probe:
+                    self._routes.probe_ended(lane)
+                continue
             except BaseException:
                 if probe:
                     self._routes.probe_ended(lane)
                 raise
-            if answer is None:
-                continue
             now = self._clock.now()
             if not progress.whole:
                 lane.streamed_at = now
@@ -99,13 +101,11 @@ class Call:
         if dropped:
             self._observe(ParamsDropped(lane.label, dropped))
 
-    async def _attempt(
-        self, lane: Lane, progress: Progress, seat: Seat, probe: bool
-    ) -> Answer | None:
+    async def _attempt(self, lane: Lane, progress: Progress, seat: Seat, probe: bool) -> Answer:
         """One trip through the gate and to the provider; the answer is a finished one.
 
-        None where the breaker opened, or the lane died, while the row waited at the gate: nothing
-        was sent.
+        Raises TurnedAway where the breaker opened, or the lane died, while the row waited at the
+        gate: nothing was sent.
         """
         now = self._clock.now
         request = progress.request
@@ -113,7 +113,7 @@ class Call:
             await lane.provider.start()
         async with lane.gate.admit(request) as permit:
             if lane.dead is not None or not (probe or lane.breaker.closed):
-                return None
+                raise TurnedAway
             seat.sending = True
             progress.attempts += 1
             progress.tries += 1
@@ -193,7 +193,8 @@ class Call:
         broken = isinstance(error, _BROKEN) and lane.streamed_at is not None
         fails = counts(error) or broken or away > 0
         if fails:
-            lane.breaker.failed(progress.row.id, error, probe=probe, away=away)
+            if lane.breaker.failed(progress.row.id, error, probe=probe, away=away):
+                lane.gate.turn_away()
         elif error.http_status is not None:
             lane.breaker.succeeded(probe=probe)
         if probe:

@@ -62,6 +62,10 @@ class Permit(Protocol):
         ...
 
 
+class TurnedAway(Exception):
+    """Whoever waited at a gate goes without a permit: the route takes no rows for now."""
+
+
 class Gate(Protocol):
     """The limits of one route: slots, requests and tokens a minute. First come, first served."""
 
@@ -73,8 +77,13 @@ class Gate(Protocol):
     def admit(self, request: Request) -> AbstractAsyncContextManager[Permit]:
         """Wait for a slot, then for the budget; leaving the context gives the slot back.
 
-        Raises :class:`.errors.TooLarge` at once when the request alone exceeds the token budget.
+        Raises :class:`.errors.TooLarge` at once when the request alone exceeds the token budget,
+        and :class:`TurnedAway` where that happens.
         """
+        ...
+
+    def turn_away(self) -> None:
+        """Send everybody in line away; who is at its head may still come in."""
         ...
 
 

@@ -88,6 +88,7 @@ class Routes:
             self._drain.request(Stop("fatal", str(error)))
         else:
             self._observe(RouteStopped(lane.label, str(error)))
+        lane.gate.turn_away()
         self.changed()
 
     def probe_ended(self, lane: Lane) -> None:

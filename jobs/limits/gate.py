@@ -105,6 +105,10 @@ class RouteGate:
         permit.waited = self.now() - start
         slots.arrived()
 
+    def turn_away(self) -> None:
+        """See :class:`..ports.Gate`."""
+        self.slots.turn_away()
+
     def ended(self, permit: RoutePermit, error: ProviderError | None) -> None:
         """Let the number of slots follow from how a request went."""
         adaptive, slots = self.adaptive, self.slots

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from ..ports import TurnedAway
+
 
 class Slots:
     """``width`` slots, ``free`` of them not taken (below 0 after :meth:`resize` took some away).
@@ -22,7 +24,7 @@ class Slots:
         self.width = self.free = width
         self.coming = 0
         self.open = True
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._line: deque[asyncio.Future[bool]] = deque()
 
     def set_open(self, value: bool) -> None:
         """Whether those who have a slot have nothing more to wait for."""
@@ -31,7 +33,10 @@ class Slots:
             self._wake()
 
     async def take(self) -> None:
-        """Return when a slot is ours; we are coming from then on."""
+        """Return when a slot is ours; we are coming from then on.
+
+        Raises :class:`..ports.TurnedAway` where that happens instead.
+        """
         if self.free > 0 and not self.coming:
             self.free -= 1
             self.coming += 1
@@ -40,11 +45,20 @@ class Slots:
         self._line.append(turn)
         self._wake()
         try:
-            await turn
+            ours = await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it had been handed over in the same moment
+            if not turn.cancelled() and turn.result():  # handed over in the same moment
                 self.give_up()
             raise
+        if not ours:
+            raise TurnedAway
+
+    def turn_away(self) -> None:
+        """Nobody in line gets a slot."""
+        line, self._line = self._line, deque()
+        for turn in line:
+            if not turn.done():  # else he was cancelled
+                turn.set_result(False)
 
     def arrived(self) -> None:
         """Whoever was coming is in."""
@@ -77,7 +91,7 @@ class Slots:
             if not turn.done():  # else he was cancelled
                 self.free -= 1
                 self.coming += 1
-                turn.set_result(None)
+                turn.set_result(True)
 
     def __repr__(self) -> str:
         return f"<Slots: {self.free} of {self.width} free, {len(self._line)} waiting>"
