@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from ..dialects import Dialect
 from ..ports import Provider
-from . import wire
-from .anthropic import AnthropicWire
 from .failures import Failures
-from .gemini import GeminiWire
 from .http import Http
-from .litellm import LiteLLM
 from .native import Native
-from .openai import OpenAIWire, ResponsesWire
 from .quota import no_quota, quota_reader
 from .registry import Route
+from .wire import Wire
 
 
 def open_provider(
@@ -29,6 +23,8 @@ def open_provider(
     """
     dialect = route.dialect
     if dialect.wire == "litellm":
+        from .litellm import LiteLLM
+
         return LiteLLM(
             route.name,
             key=route.key,
@@ -49,12 +45,27 @@ def open_provider(
         stall_timeout=stall_timeout,
         quota=no_quota if route.embedded else quota_reader(dialect),
     )
-    return Native(http, _WIRES[dialect.wire](http.failures, dialect), name=route.name)
+    return Native(http, wire_of(dialect, http.failures), name=route.name)
 
 
-_WIRES: Mapping[str, Callable[[Failures, Dialect], wire.Wire]] = {
-    "openai": OpenAIWire,
-    "openai-responses": ResponsesWire,
-    "anthropic": AnthropicWire,
-    "gemini": GeminiWire,
-}
+def wire_of(dialect: Dialect, failures: Failures) -> Wire:
+    """The wire format of a dialect; only the one that is asked for is imported."""
+    match dialect.wire:
+        case "openai":
+            from .openai import OpenAIWire
+
+            return OpenAIWire(failures, dialect)
+        case "openai-responses":
+            from .openai import ResponsesWire
+
+            return ResponsesWire(failures, dialect)
+        case "anthropic":
+            from .anthropic import AnthropicWire
+
+            return AnthropicWire(failures, dialect)
+        case "gemini":
+            from .gemini import GeminiWire
+
+            return GeminiWire(failures, dialect)
+        case "litellm":
+            raise ValueError("LiteLLM has no wire format of its own")

@@ -13,7 +13,7 @@ from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Delta, Request
 from llmbatch.jobs.providers.http import Http
 from llmbatch.jobs.providers.native import Native
-from llmbatch.jobs.providers.opening import _WIRES
+from llmbatch.jobs.providers.opening import wire_of
 
 SECRET = "sk-proj-Zq8fWm1x-do-not-print"
 
@@ -49,7 +49,7 @@ async def connect(server: FaultServer) -> AsyncIterator[Connect]:
             name="fault",
             **{"key": Key(SECRET), "header": spoken.header, "headers": spoken.headers, **options},
         )
-        opened.append(Native(http, _WIRES[spoken.wire](http.failures, spoken), name="fault"))
+        opened.append(Native(http, wire_of(spoken, http.failures), name="fault"))
         return opened[-1]
 
     yield open_one

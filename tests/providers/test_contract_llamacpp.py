@@ -23,7 +23,7 @@ from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Endpoint, Request
 from llmbatch.jobs.providers.http import Http
 from llmbatch.jobs.providers.native import Native
-from llmbatch.jobs.providers.opening import _WIRES
+from llmbatch.jobs.providers.opening import wire_of
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -70,7 +70,7 @@ async def opened(
         header=dialect.header,
         headers={**llama.headers, **dialect.headers},
     )
-    provider = Native(http, _WIRES[dialect.wire](http.failures, dialect), name="llama.cpp")
+    provider = Native(http, wire_of(dialect, http.failures), name="llama.cpp")
     try:
         yield provider
     finally:

@@ -8,7 +8,7 @@ from llmbatch.jobs.answer import Answer
 from llmbatch.jobs.dialects import ANY_SERVER, KNOWN, Dialect
 from llmbatch.jobs.model import Delta, Request
 from llmbatch.jobs.providers.failures import Failures
-from llmbatch.jobs.providers.opening import _WIRES
+from llmbatch.jobs.providers.opening import wire_of
 from llmbatch.jobs.providers.wire import Prepared
 
 from .shapes import Outcome, Recording, Shape
@@ -32,7 +32,7 @@ def dialect_of(shape: Shape) -> Dialect:
 def prepared(shape: Shape) -> Prepared:
     """A reader and a parser as a request to this provider gets them."""
     dialect = dialect_of(shape)
-    wire = _WIRES[dialect.wire](Failures(shape.name), dialect)
+    wire = wire_of(dialect, Failures(shape.name))
     return wire.prepare(request_to(shape), True)
 
 
