@@ -26,7 +26,7 @@ from .litellmreader import UNPROVEN, Original, Reading, headers_of
 from .litellmreader import whole as read_whole
 from .quota import no_quota
 
-_SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_SECRET_NAME = re.compile("key|token|secret|password|credential|auth|cookie", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 _TAKES = LITELLM.takes["chat"]
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
@@ -245,11 +245,9 @@ def _fixed(
 def _secrets(key: Key | None, headers: Mapping[str, str] | None) -> list[str]:
     """Everything that a message must not repeat: LiteLLM finds its keys in variables by itself."""
     named = [*os.environ.items(), *(headers or {}).items()]
-    secrets = [
-        value
-        for name, value in named
-        if len(value) >= _SHORTEST_SECRET and (_SECRET_VARIABLE.search(name) or "auth" in name)
-    ]
+    found = [value for name, value in named if _SECRET_NAME.search(name)]
+    found += [value.split()[-1] for value in found if value.split()]  # "Bearer KEY"
+    secrets = [value for value in found if len(value) >= _SHORTEST_SECRET]
     return secrets if key is None else [*secrets, key.reveal()]
 
 

@@ -11,13 +11,13 @@ from contextlib import aclosing, nullcontext
 from inspect import isawaitable
 from typing import Any
 
-from ..model import Delta, Status, Usage
+from ..model import Delta, Usage
 from .failures import Failures
-from .wire import STATUSES, loads, usage_of
+from .litellmfinish import gemini_finish, native_finish, status_of
+from .wire import loads, usage_of
 
 _DONE = "[DONE]"
 _HEADER_PREFIX = "llm_provider-"
-_REFUSALS = frozenset({"refusal", "refused"})
 
 UNPROVEN = (
     "bedrock/agentcore/",
@@ -102,7 +102,7 @@ class Source:
                     chunks += '"choices"' in text
                     others += 1
                 if '"finishReason"' in text:
-                    self.finish = _gemini_finish(data) or self.finish
+                    self.finish = gemini_finish(data) or self.finish
                 yield line
 
 
@@ -157,10 +157,11 @@ class Reading:
         if not own:
             raise self._failures.unfinished()
         refusals = self._source.refusals
+        status = status_of(own, self._finish, self._failures)
         return Delta(
             "".join(refusals),
             finish_reason=own,
-            status="refused" if refusals else _status(own, self._finish),
+            status="refused" if refusals else status,
             usage=_usage(self.usage),
             cost_usd=cost_usd,
         )
@@ -219,7 +220,8 @@ def whole(response: Any, original: Original, cost_usd: float | None, failures: F
     if not choice.finish_reason or original.lacks_finish():
         raise failures.malformed("the answer has no finish_reason")
     said = _delta(choice.message, choice) or Delta()
-    own = _native_finish(choice)
+    own = native_finish(choice)
+    status = status_of(own, choice.finish_reason, failures)
     refused = bool(getattr(choice.message, "refusal", None))
     return Delta(
         said.text,
@@ -227,7 +229,7 @@ def whole(response: Any, original: Original, cost_usd: float | None, failures: F
         said.tool_calls,
         said.logprobs,
         finish_reason=own,
-        status="refused" if refused else _status(own, choice.finish_reason),
+        status="refused" if refused else status,
         usage=_usage(getattr(response, "usage", None)),
         cost_usd=cost_usd,
     )
@@ -263,23 +265,3 @@ def _usage(value: Any) -> Usage | None:
     usage = usage_of(value.model_dump())[0] if hasattr(value, "model_dump") else None
     # Nothing asked and nothing answered is what LiteLLM puts where no usage came.
     return usage if usage and (usage.input_tokens or usage.output_tokens) else None
-
-
-def _native_finish(choice: Any) -> str:
-    fields = getattr(choice, "provider_specific_fields", None)
-    own = fields.get("native_finish_reason") if isinstance(fields, dict) else None
-    return own if isinstance(own, str) else str(choice.finish_reason)
-
-
-def _status(own: str, mapped: str) -> Status:
-    if own.lower() in _REFUSALS:
-        return "refused"
-    return STATUSES.get(own.lower()) or STATUSES.get(mapped) or "ok"
-
-
-def _gemini_finish(data: str) -> str:
-    value = loads(data.encode("utf-8", "replace"))
-    candidates = value.get("candidates") if isinstance(value, dict) else None
-    first = candidates[0] if isinstance(candidates, list) and candidates else None
-    finish = first.get("finishReason") if isinstance(first, dict) else None
-    return finish if isinstance(finish, str) else ""

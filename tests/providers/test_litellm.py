@@ -173,6 +173,21 @@ def test_a_finish_other_than_stop_is_told(ask: Ask, finish: str, status: str, wh
 
 
 @pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("finish", ["error", "abort", "network_error"])
+def test_an_answer_that_was_broken_off_is_none(ask: Ask, finish: str, whole: bool) -> None:
+    failure = ask(answer("a b", finish=finish), whole=whole)["error"]
+    assert (failure["type"], failure["retryable"]) == ("error_in_stream", True)
+    assert finish in failure["message"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("finish", ["MALFORMED_FUNCTION_CALL", "OTHER"])
+def test_what_gemini_broke_off_is_none(ask: Ask, finish: str, whole: bool) -> None:
+    done = ask(answer("a b", finish=finish), "gemini/gemini-2.0-flash", root="/v1beta", whole=whole)
+    assert done["error"]["type"] == "error_in_stream"
+
+
+@pytest.mark.parametrize("whole", [False, True])
 def test_a_refusal_keeps_its_text(ask: Ask, whole: bool) -> None:
     done = ask(answer("", refusal="I would rather not"), whole=whole)
     assert (text(done), last(done)["status"]) == ("I would rather not", "refused")
@@ -404,6 +419,17 @@ def test_keys_are_in_no_message(ask: Ask) -> None:
     assert OWN_KEY not in found
     assert "***" in given
     assert "***" in found
+
+
+@pytest.mark.parametrize("name", ["Authorization", "x-Auth"])
+def test_a_header_that_carries_a_key_is_in_no_message(ask: Ask, name: str) -> None:
+    def echo(call: Call) -> Recipe:
+        return error(401, f"No such key: {call.headers[name].removeprefix('Bearer ')}")
+
+    headers = {name: "Bearer sk-within-a-header-1234"}
+    message = ask(echo, headers=headers)["error"]["message"]
+    assert "within-a-header" not in message
+    assert "***" in message
 
 
 def test_an_unknown_provider_is_not_found(ask: Ask, server: Watched) -> None:
