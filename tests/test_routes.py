@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -474,3 +475,36 @@ def test_who_waits_at_the_gate_of_a_route_that_dies_goes_to_the_next_one_at_once
     assert {r.status for r in results} == {"ok"}
     assert sum(at >= 10 for at in ran.provider.times) == 1
     assert max(ran.providers[1].times) < 15
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Overloaded("HTTP 503", http_status=503), RateLimited("HTTP 429", http_status=429)],
+    ids=["503", "429"],
+)
+def test_probes_that_are_refused_do_not_shrink_what_may_be_in_flight(error: Exception) -> None:
+    ran = Ran(Outage(5.0, 35.0, error), concurrency="auto")
+
+    async def main() -> tuple[int, int]:
+        call = ran.call()
+        assert ran.routes is not None
+        ids = itertools.count()
+
+        async def worker() -> None:
+            while True:
+                await call(ask(id=f"r{next(ids)}"), Chair())
+
+        workers = [asyncio.create_task(worker()) for _ in range(64)]
+        await VirtualClock().sleep(4.9)
+        before = ran.routes.width
+        await VirtualClock().sleep(30.0)
+        after = ran.routes.width
+        for one in workers:
+            one.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        ran.routes.close()
+        return before, after
+
+    before, after = run_virtual(main())
+    assert before >= 32
+    assert after >= before // 3

@@ -51,7 +51,8 @@ class Adaptive:
 
     A refusal (429, overload) takes 30 % off, or takes back the trial that it came in, once for all
     that was sent before; the limit that was refused is not tried again soon. While the source or a
-    rate limit is what bounds the job, nothing is measured and nothing changes.
+    rate limit is what bounds the job, nothing is measured and nothing changes. Neither does it by a
+    refusal while slots are free: it is not their number that was refused.
     """
 
     __slots__ = (
@@ -87,7 +88,7 @@ class Adaptive:
             self._total += took
             self._squares += took * took
             self._calm += 1
-        elif self._failed(sent, now, error):
+        elif saturated and self._failed(sent, now, error):
             return True
         if paced:
             self._freeze(now)

@@ -216,6 +216,15 @@ def test_a_refusal_takes_a_part_away_once_for_all_that_was_sent_before(
     assert controller.limit == 49
 
 
+@pytest.mark.parametrize("error", [RateLimited("slow down"), Overloaded("busy")])
+def test_a_refusal_while_slots_are_free_says_nothing_of_their_number(error: ProviderError) -> None:
+    """As of the lone row that probes a route which is out, or paused."""
+    controller = Adaptive(ceiling=256, start=100)
+    for at in range(0, 100, 10):
+        assert not controller.ended(at, at + 1.0, saturated=False, paced=False, error=error)
+    assert controller.limit == 100
+
+
 def test_a_refusal_in_a_trial_takes_the_trial_back() -> None:
     controller = Adaptive(ceiling=256)
     now = feed(controller, 3)
