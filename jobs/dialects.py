@@ -30,7 +30,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     """A provider as data.
 
     ``base_url`` is what its own SDK takes, None where everybody has an own one; ``url_env`` is the
-    SDK's variable for it, and ``tails`` are ends that do not belong there. ``key_env`` are the
+    SDK's variable for it, ``tails`` are ends that do not belong there, and ``shape`` is how it is
+    to look, in words for a user. ``key_env`` are the
     variables of the key, the first found counts; ``needs_key`` is False where it does without.
     ``header`` carries the key (``authorization`` as ``Bearer``), ``headers`` are sent with every
     request. ``path`` comes between base URL and the endpoint's own path, with ``{model}`` for the
@@ -48,6 +49,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     url_env: str | None = None
     tails: tuple[str, ...] = _OPENAI_TAILS
+    shape: str = "it ends in /v1"
     key_env: tuple[str, ...] = ()
     needs_key: bool = True
     header: str = "authorization"
@@ -69,6 +71,7 @@ ANY_SERVER = Dialect(slashes=True)
 _AZURE_OPENAI = Dialect(
     url_env="AZURE_OPENAI_ENDPOINT",
     tails=("/openai", "/openai/v1", "/openai/deployments", *_OPENAI_TAILS),
+    shape="as https://NAME.openai.azure.com, without a path",
     key_env=("AZURE_OPENAI_API_KEY",),
     header="api-key",
     path="/openai/deployments/{model}",
@@ -87,6 +90,7 @@ APIS: Mapping[Api, Dialect] = {
     "anthropic": Dialect(
         wire="anthropic",
         tails=_ANTHROPIC_TAILS,
+        shape="without /v1",
         header="x-api-key",
         headers={"anthropic-version": "2023-06-01"},
         endpoints=frozenset({"chat"}),
@@ -96,6 +100,7 @@ APIS: Mapping[Api, Dialect] = {
     "gemini": Dialect(
         wire="gemini",
         tails=_GEMINI_TAILS,
+        shape="without /v1beta",
         header="x-goog-api-key",
         endpoints=frozenset({"chat"}),
         takes=takes.GEMINI,
@@ -106,6 +111,7 @@ APIS: Mapping[Api, Dialect] = {
 
 LITELLM = Dialect(
     wire="litellm",
+    shape="as LiteLLM wants it",
     needs_key=False,
     endpoints=frozenset({"chat"}),
     takes=takes.LITELLM,
@@ -137,6 +143,7 @@ KNOWN: Mapping[str, Dialect] = {
         url_env="ANTHROPIC_BASE_URL",
         key_env=("ANTHROPIC_API_KEY",),
         tails=_ANTHROPIC_TAILS,
+        shape="without /v1",
         header="x-api-key",
         headers={"anthropic-version": "2023-06-01"},
         endpoints=frozenset({"chat"}),
@@ -148,6 +155,7 @@ KNOWN: Mapping[str, Dialect] = {
         url_env="GOOGLE_GEMINI_BASE_URL",
         key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         tails=_GEMINI_TAILS,
+        shape="without /v1beta",
         header="x-goog-api-key",
         endpoints=frozenset({"chat"}),
         takes=takes.GEMINI,

@@ -38,7 +38,8 @@ LONGEST_MESSAGE = 400
 SHORTEST_SECRET = 4
 """A placeholder such as "x" is no secret, and would tear holes into ordinary words."""
 
-WEB_PAGE = "this is a web page, is the base URL right (it ends in /v1)?"
+SHAPE = "it ends in /v1"
+"""How a base URL looks that nothing else is known of."""
 
 _QUOTA = frozenset(
     {
@@ -171,12 +172,16 @@ def about_key(error: Said) -> bool:
 
 
 class Failures:
-    """Builds the errors of one route: names the route, and takes the secrets out of every text."""
+    """Builds the errors of one route: names the route, and takes the secrets out of every text.
 
-    __slots__ = ("_secrets", "provider")
+    ``shape`` says how the route's base URL is to look.
+    """
 
-    def __init__(self, provider: str, secrets: Iterable[str] = ()) -> None:
+    __slots__ = ("_address", "_secrets", "provider")
+
+    def __init__(self, provider: str, secrets: Iterable[str] = (), *, shape: str = SHAPE) -> None:
         self.provider = provider
+        self._address = f"is the base URL right ({shape})?"
         kept = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
         longest_first = sorted(kept, key=len, reverse=True)
         # In any case of letters: a server may shout a key, and codes are read in lower case.
@@ -200,9 +205,9 @@ class Failures:
         kind = error_class(status, error)
         told = self.clean(error.message) or _phrase(status)
         if page:
-            told = WEB_PAGE if status < 500 else f"{_phrase(status)} (a web page)"
+            told = self._page() if status < 500 else f"{_phrase(status)} (a web page)"
         elif kind is NotFound and not error.message:
-            told += "; is the base URL right (it ends in /v1)?"
+            told += f"; {self._address}"
         return self._build(kind, f"HTTP {status}: {told}", status, headers, error.delay)
 
     def reported(self, value: Any) -> ProviderError:
@@ -225,7 +230,7 @@ class Failures:
 
     def web_page(self) -> MalformedResponse:
         """HTTP 200 with HTML. Asking again would only bring the page again."""
-        return self.malformed(WEB_PAGE, retry=False)
+        return self.malformed(self._page(), retry=False)
 
     def unfinished(self) -> StreamBroken:
         """The stream ended by itself, and its finish never came."""
@@ -237,6 +242,9 @@ class Failures:
         return BadRequest(
             f"the request can't be sent: {self.clean(reason)}", provider=self.provider
         )
+
+    def _page(self) -> str:
+        return f"this is a web page, {self._address}"
 
     def _redirect(self, status: int, location: str) -> PermanentError:
         where = self.clean(location) or "somewhere else"

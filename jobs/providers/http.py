@@ -16,7 +16,7 @@ from ..keys import Key
 from ..model import Quota
 from ..ports import Hear
 from .breaks import FOREIGN, before_answer, within_answer
-from .failures import Failures
+from .failures import SHAPE, Failures
 from .googleerrors import quota_of_error
 from .proxies import proxy_for
 from .quota import no_quota
@@ -60,6 +60,7 @@ class Http:
         name: str,
         key: Key | None = None,
         header: str = "authorization",
+        shape: str = SHAPE,
         headers: Mapping[str, str] | None = None,
         quota: Callable[[Mapping[str, str]], Quota | None] = no_quota,
         timeout: float = 600.0,
@@ -67,7 +68,8 @@ class Http:
     ) -> None:
         """Raises :class:`ConfigError` for an address, proxy or header that can't work.
 
-        ``header`` carries the key; ``quota`` reads the limits in an answer's headers.
+        ``header`` carries the key; ``shape`` says in messages how ``base_url`` is to look;
+        ``quota`` reads the limits in an answer's headers.
         """
         self._base = base_url.rstrip("/")
         self._host = _host(self._base)
@@ -84,7 +86,7 @@ class Http:
         secrets += [value.split()[-1] for value in secrets if value.split()]
         if key is not None:
             secrets.append(key.reveal())
-        self.failures = Failures(name, secrets)
+        self.failures = Failures(name, secrets, shape=shape)
         self._urls: dict[str, URL] = {}
         self._session: aiohttp.ClientSession | None = None
         self._watchdog: Watchdog | None = None
@@ -264,7 +266,7 @@ def _host(base_url: str) -> str:
             return f"{parts.hostname}:{port}"
     except (ValueError, KeyError):
         pass
-    raise ConfigError("the base URL is not one: it must look like https://HOST/v1")
+    raise ConfigError("the base URL is not one: it must look like https://HOST")
 
 
 def _headers(own: Mapping[str, str]) -> CIMultiDict[str]:

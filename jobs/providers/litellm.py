@@ -80,7 +80,7 @@ class LiteLLM:
         self._quota = quota
         self._drop = drop
         self._fixed = _fixed(key, base_url, headers)
-        self._failures = Failures(name, _secrets(key, headers))
+        self._failures = Failures(name, _secrets(key, headers), shape=LITELLM.shape)
         self._library: Any = None
         self._loading = asyncio.Lock()
 

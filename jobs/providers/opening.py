@@ -40,6 +40,7 @@ def open_provider(
         name=route.name,
         key=route.key,
         header=dialect.header,
+        shape=dialect.shape,
         headers={**dialect.headers, **route.headers},
         timeout=timeout,
         stall_timeout=stall_timeout,

@@ -34,12 +34,15 @@ from faultreplies import (
 
 from faultserver import FaultServer
 from llmbatch.jobs import errors
+from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.dialects import ANY_SERVER
 from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Delta, Request
 from llmbatch.jobs.providers.http import Http
 from llmbatch.jobs.providers.native import Native
 from llmbatch.jobs.providers.openai import OpenAIWire
+from llmbatch.jobs.providers.opening import open_provider
+from llmbatch.jobs.providers.registry import resolve
 
 Ask = Callable[..., Request]
 Collect = Callable[..., Any]
@@ -409,11 +412,33 @@ async def test_closing_twice_is_safe_and_leaves_nothing_behind(
     gc.collect()
 
 
+@pytest.mark.parametrize("reply", [web_page(200), web_page(404), error(404, body=b"")])
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("groq/m", "(it ends in /v1)"),
+        ("anthropic/m", "(without /v1)"),
+        ("gemini/m", "(without /v1beta)"),
+        ("azure/m", "(as https://NAME.openai.azure.com, without a path)"),
+    ],
+)
+async def test_the_advice_about_the_base_url_is_that_of_the_provider(
+    server: FaultServer, ask: Ask, collect: Collect, model: str, hint: str, reply: Recipe
+) -> None:
+    server.replies = reply
+    (route,) = resolve(JobConfig(model=model, base_url=server.root), {})
+    provider = open_provider(route, timeout=10.0, stall_timeout=10.0)
+    with pytest.raises(errors.ProviderError) as caught:
+        await collect(provider, ask())
+    await provider.aclose()
+    assert f"is the base URL right {hint}?" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "url", ["", "api.example/v1", "ftp://h/v1", "http://", "http://u:p@h/v1", "http://h:x/v1"]
 )
 def test_a_base_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(errors.ConfigError, match="https://HOST/v1"):
+    with pytest.raises(errors.ConfigError, match=r"https://HOST$"):
         Http(url, name="x")
 
 
