@@ -84,11 +84,15 @@ _TOO_LONG = re.compile(
     r"|too many (input )?tokens|reduce the length|input token count",
     re.IGNORECASE,
 )
-# Anthropic's words for an account that is out of money; they come as HTTP 400.
+# Sentences that stand for a code: Anthropic's (HTTP 400), xAI's (403, 429) and OpenRouter's (403)
+# about money, and xAI's about a key (400). They open the message; further on, it may be a prompt's.
 _UNPAID = re.compile(
-    r"your credit balance is too low|you have reached your specified (workspace )?api usage limits",
+    r"your credit balance is too low|you have reached your specified (workspace )?api usage limits"
+    r"|your team \S+ has either used all available credits"
+    r"|your newly created team doesn't have any credits|key limit exceeded\b",
     re.IGNORECASE,
 )
+_WRONG_KEY = re.compile(r"incorrect api key provided", re.IGNORECASE)
 _POLICY = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
 _STREAM = re.compile(r"\bstream(ing|ed|_options)?\b", re.IGNORECASE)
 # A refusal that quotes a prompt about keys is not about the key: the word alone stops no job.
@@ -147,9 +151,13 @@ def _words(value: Any) -> str:
 def error_class(status: int, error: Said) -> type[ProviderError]:
     """The one place that says what an HTTP status means here."""
     words = {error.code, error.kind, *error.words}
-    if status == 402 or words & _QUOTA or (status == 400 and _UNPAID.match(error.message)):
+    if status == 402 or words & _QUOTA:
+        return QuotaExhausted
+    if status in (400, 403, 429) and _UNPAID.match(error.message):
         return QuotaExhausted
     if status == 401 or "invalid_api_key" in words or (status == 403 and about_key(error)):
+        return AuthFailed
+    if status == 400 and _WRONG_KEY.match(error.message):
         return AuthFailed
     if status == 403:
         return Refused

@@ -199,3 +199,54 @@ def test_no_body_whatsoever_breaks_the_mapping(status: int, body: Any) -> None:
 @given(st.integers(300, 599), st.binary(max_size=60))
 def test_no_bytes_whatsoever_break_the_mapping(status: int, body: bytes) -> None:
     assert isinstance(fail(status, body), errors.ProviderError)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (400, "Incorrect API key provided: sk***YA. You can obtain a key.", errors.AuthFailed),
+        (
+            429,
+            "Your team 1f has either used all available credits or reached its monthly spending "
+            "limit. To continue making API requests, please purchase more credits.",
+            errors.QuotaExhausted,
+        ),
+        (
+            403,
+            "Your team 1f has either used all available credits or reached its monthly spending "
+            "limit.",
+            errors.QuotaExhausted,
+        ),
+        (
+            403,
+            "Your newly created team doesn't have any credits or licenses yet.",
+            errors.QuotaExhausted,
+        ),
+    ],
+)
+def test_xai_says_in_a_sentence_what_is_wrong_with_key_and_account(
+    status: int, message: str, kind: type[errors.ProviderError]
+) -> None:
+    body = {"code": "Client specified an invalid argument", "error": message}
+    assert type(fail(status, body)) is kind
+
+
+@pytest.mark.parametrize("limit", ["total", "monthly"])
+def test_a_key_of_openrouter_that_has_spent_its_limit_is_out_of_quota(limit: str) -> None:
+    message = f"Key limit exceeded ({limit} limit). Manage it using https://openrouter.ai/keys"
+    body = {"error": {"message": message, "code": 403}}
+    found = fail(403, body)
+    assert type(found) is errors.QuotaExhausted
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, errors.BadRequest), (403, errors.Refused), (429, errors.RateLimited)]
+)
+def test_a_refusal_that_only_quotes_such_a_sentence_stops_no_job(
+    status: int, kind: type[errors.ProviderError]
+) -> None:
+    for text in ("Incorrect API key provided", "Key limit exceeded", "used all available credits"):
+        body = {"error": {"message": f'The prompt "{text}" was not understood'}}
+        if status == 403 and "API key" in text:
+            continue  # at a 403 the word alone is about the key
+        assert type(fail(status, body)) is kind
