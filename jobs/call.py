@@ -124,7 +124,6 @@ class Call:
             if progress.first_sent is None:
                 progress.first_sent = answer.sent
                 progress.started_at = self._clock.wall()
-            error: ProviderError | None = None
             try:
                 stream = lane.provider.stream(request, whole=progress.whole, hear=permit.hear)
                 async with aclosing(stream):
@@ -133,12 +132,11 @@ class Call:
                 if answer.status is None:
                     raise StreamBroken("the answer ended without its finish")
             except ProviderError as failure:
-                error = failure
                 progress.keep(answer)
                 self._refused(failure, permit, progress)
+                permit.settle(answer.usage, failure)
                 raise
-            finally:
-                permit.settle(answer.usage, error)
+            permit.settle(answer.usage, None)
         return answer
 
     def _refused(self, error: ProviderError, permit: Permit, progress: Progress) -> None:

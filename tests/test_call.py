@@ -287,3 +287,32 @@ def test_two_calls_do_not_share_what_they_went_through() -> None:
     first, second = run_virtual(main())
     assert metrics_of(first).retried == ["overloaded"]
     assert (metrics_of(second).retried, metrics_of(second).attempts) == ([], 1)
+
+
+def test_a_row_that_is_cancelled_is_not_taken_for_an_answer() -> None:
+    """By one answer more, another number might be in flight; the engine of a job that is cancelled
+    has no use for that."""
+
+    class Staggered(Scripted):
+        def script(self, request: Request, whole: bool) -> Sequence[Step]:
+            return [1 + 0.01 * int(request.id), DONE]
+
+    ran = Ran(Staggered(), concurrency="auto")
+
+    async def main(seconds: float) -> int:
+        call = ran.call()
+
+        async def worker(number: int) -> None:
+            while True:
+                await call(ask(id=str(number)), Chair())
+
+        workers = [asyncio.create_task(worker(number)) for number in range(8)]
+        await VirtualClock().sleep(seconds)
+        for one in workers:
+            one.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        return len(ran.events)
+
+    assert run_virtual(main(2.15)) == 1, "the sixteenth answer is one too many"
+    ran.events.clear()
+    assert run_virtual(main(2.13)) == 0
