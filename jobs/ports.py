@@ -86,6 +86,10 @@ class Gate(Protocol):
         """Send everybody in line away; who is at its head may still come in."""
         ...
 
+    def restart(self) -> None:
+        """The route answers again after an outage: how much it bears is found out anew."""
+        ...
+
 
 Hear = Callable[[Quota], None]
 """Told what a server says of its limits, as soon as the head of an answer is there."""

@@ -94,6 +94,8 @@ class Routes:
     def probe_ended(self, lane: Lane) -> None:
         """A probe has its outcome, or none: the next row in line may look."""
         lane.breaker.probing = False
+        if lane.breaker.closed:
+            lane.gate.restart()
         self.changed()
 
     def last_error(self) -> ProviderError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -173,6 +174,8 @@ def test_a_route_that_is_back_is_asked_again() -> None:
 class Outage(Scripted):
     """Answers in 50 ms, but for a time in which nobody is there."""
 
+    latency = 0.05
+
     def __init__(self, start: float, end: float, error: Exception = GONE) -> None:
         super().__init__(name="a")
         self.window = (start, end)
@@ -181,7 +184,7 @@ class Outage(Scripted):
     def script(self, request: Request, whole: bool) -> Sequence[Step]:
         start, end = self.window
         down = start <= VirtualClock().now() < end
-        return [self.error] if down else [0.05, *words("hi"), DONE]  # type: ignore[list-item]
+        return [self.error] if down else [self.latency, *words("hi"), DONE]  # type: ignore[list-item]
 
     @property
     def meanwhile(self) -> int:
@@ -216,6 +219,32 @@ def test_what_a_dying_server_cuts_is_not_sent_again_before_it_is_back() -> None:
     results = run_virtual(rows(ran, 4000))
     assert {r.status for r in results} == {"ok"}
     assert server.meanwhile < 40
+
+
+def test_after_an_outage_auto_is_soon_as_fast_as_before() -> None:
+    server = Outage(10.0, 30.0, Overloaded("HTTP 503", http_status=503))
+    server.latency = 0.5
+    ran = Ran(server, concurrency="auto")
+
+    async def main() -> list[Result]:
+        call = ran.call()
+        assert ran.routes is not None
+        left = iter(range(9000))
+
+        async def pump() -> list[Result]:
+            return [await call(ask(id=f"r{n}"), Chair()) for n in left]
+
+        try:
+            found = await asyncio.gather(*(pump() for _ in range(256)))
+        finally:
+            ran.routes.close()
+        return [result for each in found for result in each]
+
+    results = run_virtual(main())
+    assert {r.status for r in results} == {"ok"}
+    per_second = Counter(int(at) for at in server.times)
+    before = max(per_second[second] for second in range(10))
+    assert max(per_second[second] for second in range(40, 50)) > 0.8 * before
 
 
 def test_streams_that_are_cut_from_some_day_on_are_asked_for_in_one_piece() -> None:

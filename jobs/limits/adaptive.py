@@ -32,6 +32,9 @@ CHANGED = 0.3
 DECREASE = 0.7
 """What a refusal leaves of the limit."""
 
+SMOOTH = 0.1
+"""Weight of each answer in the usual latency."""
+
 CALM = 10
 """An overload after so many answers without one is taken for an accident."""
 
@@ -50,15 +53,16 @@ class Adaptive:
     measurement in mind, which follows from how much latencies differ.
 
     A refusal (429, overload) takes 30 % off, or takes back the trial that it came in, once for all
-    that was sent before; the limit that was refused is not tried again soon. While the source or a
-    rate limit is what bounds the job, nothing is measured and nothing changes. Neither does it by a
-    refusal while slots are free: it is not their number that was refused.
+    that was sent before and at most once in the time that an answer takes; the limit that was
+    refused is not tried again soon. While the source or a rate limit is what bounds the job,
+    nothing is measured and nothing changes. Neither does it by a refusal while slots are free: it
+    is not their number that was refused.
     """
 
     __slots__ = (
         "_answers", "_began", "_calm", "_ceiling", "_changed", "_decreased", "_due", "_ended",
         "_known", "_loose", "_rounds", "_slow", "_squares", "_start", "_stride", "_total", "_trial",
-        "_warm", "limit", "reason",
+        "_usual", "_warm", "limit", "reason",
     )  # fmt: skip
 
     def __init__(self, *, ceiling: int, start: int = START) -> None:
@@ -72,6 +76,7 @@ class Adaptive:
         self._rounds = 0
         self._decreased = self._changed = -math.inf
         self._calm = 0
+        self._usual = 0.0
         self._warm_up(-math.inf, self.limit)
 
     def ended(
@@ -87,6 +92,7 @@ class Adaptive:
             self._answers += 1
             self._total += took
             self._squares += took * took
+            self._usual += SMOOTH * (took - self._usual)
             self._calm += 1
         elif saturated and self._failed(sent, now, error):
             return True
@@ -99,6 +105,18 @@ class Adaptive:
         if self._ended < self._due:
             return False
         return self._review(sent, now)
+
+    def restart(self, now: float) -> bool:
+        """The route is back after an outage: what is known of it is old. As :meth:`ended`."""
+        self._slow = True
+        self._known = self._trial = None
+        self._stride = Stride()
+        self._decreased = now
+        before, self.limit = self.limit, self._start  # nothing of before is in flight any more
+        self._rounds = 0
+        self._warm_up(now, self.limit)
+        self.reason = "back after an outage"
+        return self.limit != before
 
     def _review(self, sent: float, now: float) -> bool:
         """A round is over."""
@@ -215,7 +233,8 @@ class Adaptive:
                 return False
         else:
             return False
-        if sent < self._decreased:
+        # Refusals come quickly: a round trip is that of an answer.
+        if sent < self._decreased or now < self._decreased + self._usual:
             return False
         self._decreased = now
         self._slow = False

@@ -111,20 +111,28 @@ class RouteGate:
 
     def ended(self, permit: RoutePermit, error: ProviderError | None) -> None:
         """Let the number of slots follow from how a request went."""
-        adaptive, slots = self.adaptive, self.slots
+        adaptive = self.adaptive
         assert adaptive is not None  # noqa: S101 - whoever calls this looked
         now = self.now()
         changed = adaptive.ended(
             permit.sent,
             now,
-            saturated=slots.free <= 0,
+            saturated=self.slots.free <= 0,
             paced=self.pacer.held(now),
             error=error,
         )
         if changed:
-            before = slots.width
-            slots.resize(adaptive.limit)
-            self._observe(ConcurrencyChanged(self._route, before, slots.width, adaptive.reason))
+            self._resize(adaptive)
+
+    def restart(self) -> None:
+        """See :class:`..ports.Gate`."""
+        if self.adaptive is not None and self.adaptive.restart(self.now()):
+            self._resize(self.adaptive)
+
+    def _resize(self, adaptive: Adaptive) -> None:
+        before = self.slots.width
+        self.slots.resize(adaptive.limit)
+        self._observe(ConcurrencyChanged(self._route, before, self.slots.width, adaptive.reason))
 
     def _first_now(self) -> float:
         self.now = asyncio.get_running_loop().time

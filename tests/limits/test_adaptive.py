@@ -282,3 +282,27 @@ def test_whatever_comes_it_stays_between_one_and_the_ceiling(
         assert 1 <= controller.limit <= ceiling
         assert changed == (controller.limit != before)
         assert not (paced and controller.limit > before)
+
+
+def test_refusals_that_come_quickly_take_off_one_step_in_the_time_of_an_answer() -> None:
+    adaptive = Adaptive(ceiling=256, start=64)
+    for n in range(64):
+        adaptive.ended(n / 64, 1 + n / 64, saturated=True, paced=False, error=None)
+    busy = Overloaded("HTTP 503", http_status=503)
+    limits = set()
+    for n in range(300):
+        at = 2.0 + n / 1000
+        adaptive.ended(at, at + 0.001, saturated=True, paced=False, error=busy)
+        limits.add(adaptive.limit)
+    assert limits == {64, 44}
+
+
+def test_after_an_outage_it_starts_anew() -> None:
+    adaptive = Adaptive(ceiling=256)
+    for n in range(20):
+        late = 10.0 * n
+        adaptive.ended(late, late + 1, saturated=True, paced=False, error=RateLimited("429"))
+    assert adaptive.limit == 1
+    assert adaptive.restart(300.0)
+    assert (adaptive.limit, adaptive.reason) == (8, "back after an outage")
+    assert not adaptive.restart(301.0)
