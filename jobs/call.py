@@ -142,7 +142,7 @@ class Call:
     def _refused(self, error: ProviderError, permit: Permit, progress: Progress) -> None:
         """A server that wants to be left alone pauses the route, and each storm counts once."""
         if not isinstance(error, RateLimited) and not (
-            isinstance(error, Overloaded) and error.retry_after is not None
+            isinstance(error, Overloaded) and error.retry_after
         ):
             return
         asked = error.retry_after
@@ -159,6 +159,7 @@ class Call:
 
         None where the lane is given up.
         """
+        paused, progress.paused = progress.paused, False
         outage = self._note(error, lane, progress, probe)
         if isinstance(error, (*_BROKEN, NoStreaming)):
             progress.broken += 1
@@ -172,11 +173,10 @@ class Call:
         wait = None
         if isinstance(decision, Retry):
             # A pause of the route is waited for at its gate, an outage in line.
-            wait = 0.0 if progress.paused or not lane.breaker.closed else decision.wait
+            wait = 0.0 if paused or not lane.breaker.closed else decision.wait
             progress.retried.append(error.type)
         self._observe(AttemptFailed(progress.row, progress.attempts, error, wait))
         if isinstance(decision, Retry):
-            progress.paused = False
             return wait
         progress.give_up(error, decision.reason)
         if isinstance(error, FatalError):
