@@ -36,27 +36,29 @@ def body(request: Request) -> dict[str, Any]:
     return values
 
 
-def several(asked: Any) -> bool:
-    """Whether the input is a list of inputs, so that the output is a list of vectors.
+def count_of(asked: Any) -> int | None:
+    """How many inputs there are, so that the output is a list of vectors; None for a single one.
 
     A list of numbers is one input, already in tokens.
     """
-    return isinstance(asked, list | tuple) and not (asked and isinstance(asked[0], int))
+    if not isinstance(asked, list | tuple) or (asked and isinstance(asked[0], int)):
+        return None
+    return len(asked)
 
 
 class EmbeddingsReader:
-    """One answer; ``listed`` says whether more than one vector may be asked for."""
+    """One answer to ``count`` inputs, as :func:`count_of` has it."""
 
-    __slots__ = ("_failures", "_listed", "done", "finished")
+    __slots__ = ("_count", "_failures", "done", "finished")
 
-    def __init__(self, failures: Failures, listed: bool) -> None:
+    def __init__(self, failures: Failures, count: int | None) -> None:
         self._failures = failures
-        self._listed = listed
+        self._count = count
         self.finished = False
         self.done = False
 
     def __repr__(self) -> str:
-        return f"EmbeddingsReader(listed={self._listed})"
+        return f"EmbeddingsReader(count={self._count})"
 
     def add(self, data: bytes) -> Delta | None:  # noqa: ARG002 -- the protocol's signature
         """No server streams vectors."""
@@ -78,6 +80,12 @@ class EmbeddingsReader:
         if not answer.data:
             raise self._failures.malformed("the answer holds no embedding")
         vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+        if len(vectors) != (self._count or 1):
+            raise self._failures.malformed(
+                f"the answer holds {len(vectors)} embeddings for {self._count or 1} inputs"
+            )
+        if not all(vectors):
+            raise self._failures.malformed("the answer holds an empty embedding")
         usage, cost = usage_of(answer.usage)
-        value = vectors if self._listed else vectors[0]
+        value = vectors[0] if self._count is None else vectors
         return Delta(value=value, status="ok", usage=usage, cost_usd=cost)

@@ -43,7 +43,7 @@ class OpenAIWire:
             return Prepared(self._at(responses.PATH, request), values, reader)
         if endpoint == "embeddings":
             values = embeddings.body(request)
-            vectors = embeddings.EmbeddingsReader(failures, embeddings.several(request.input))
+            vectors = embeddings.EmbeddingsReader(failures, embeddings.count_of(request.input))
             return Prepared(self._at(embeddings.PATH, request), values, vectors)
         values = completions.body(request, stream, self._asks_usage)
         return Prepared(self._at(completions.PATH, request), values, chat.ChatReader(failures))

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from llmbatch.jobs import errors
 from llmbatch.jobs.model import Usage
-from llmbatch.jobs.providers.embeddings import EmbeddingsReader, several
+from llmbatch.jobs.providers.embeddings import EmbeddingsReader, count_of
 from llmbatch.jobs.providers.failures import Failures
 
 
-def read(body: Any, listed: bool = False) -> Any:
+def read(body: Any, count: int | None = None) -> Any:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return EmbeddingsReader(Failures("acme"), listed).whole(data)
+    return EmbeddingsReader(Failures("acme"), count).whole(data)
 
 
 @settings(max_examples=200, deadline=None)
@@ -30,8 +30,21 @@ def test_numbers_survive_exactly(vector: list[float]) -> None:
 
 def test_a_list_of_inputs_gives_a_list_in_the_order_of_the_inputs() -> None:
     data = [{"embedding": [2.0], "index": 1}, {"embedding": [1.0], "index": 0}]
-    assert read({"data": data}, listed=True).value == [[1.0], [2.0]]
-    assert read({"data": data[1:]}, listed=True).value == [[1.0]]
+    assert read({"data": data}, 2).value == [[1.0], [2.0]]
+    assert read({"data": data[1:]}, 1).value == [[1.0]]
+
+
+@pytest.mark.parametrize("count", [None, 1, 3])
+def test_another_number_of_vectors_than_of_inputs_is_no_answer(count: int | None) -> None:
+    data = [{"embedding": [2.0], "index": 0}, {"embedding": [1.0], "index": 1}]
+    with pytest.raises(errors.MalformedResponse, match="2 embeddings for"):
+        read({"data": data}, count)
+
+
+@pytest.mark.parametrize("vector", [[], ""])
+def test_an_empty_vector_is_no_answer(vector: Any) -> None:
+    with pytest.raises(errors.MalformedResponse, match="empty"):
+        read({"data": [{"embedding": vector}]})
 
 
 def test_base64_is_kept_as_it_is() -> None:
@@ -46,10 +59,10 @@ def test_usage_counts_the_input() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "answer"),
-    [("a", False), (["a"], True), (["a", "b"], True), ([1, 2, 3], False), ([[1, 2], [3]], True)],
+    [("a", None), (["a"], 1), (["a", "b"], 2), ([1, 2, 3], None), ([[1, 2], [3]], 2)],
 )
-def test_a_list_of_tokens_is_one_input(asked: Any, answer: bool) -> None:
-    assert several(asked) is answer
+def test_a_list_of_tokens_is_one_input(asked: Any, answer: int | None) -> None:
+    assert count_of(asked) == answer
 
 
 @pytest.mark.parametrize("body", [b"{", {}, {"data": []}, {"data": [{"embedding": {"a": 1}}]}, []])
