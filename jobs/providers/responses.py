@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..model import Delta, Request, Status
 from .failures import Failures
@@ -16,6 +16,8 @@ PATH = "/responses"
 
 _TEXT = "response.output_text.delta"
 _OVER = ("response.completed", "response.incomplete", "response.failed")
+_WHOLE_ITEMS = frozenset({"function_call", "custom_tool_call", "image_generation_call"})
+"""Types of output items that are read when they are complete."""
 
 
 class Piece(Struct):
@@ -41,12 +43,13 @@ def body(request: Request, stream: bool) -> dict[str, Any]:
 class ResponsesReader:
     """One answer. ``finished``: its finish came; ``done``: nothing follows."""
 
-    __slots__ = ("_calls", "_failures", "_final", "_refused", "done", "finished")
+    __slots__ = ("_calls", "_failures", "_final", "_refused", "_said", "done", "finished")
 
     def __init__(self, failures: Failures) -> None:
         self._failures = failures
         self._final: Mapping[str, Any] = {}
         self._refused = False
+        self._said = False
         self._calls = 0
         self.finished = False
         self.done = False
@@ -64,6 +67,7 @@ class ResponsesReader:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return self._rare(data)
         if piece.type == _TEXT and piece.delta is not None:  # nearly every event
+            self._said = True
             return Delta(piece.delta, logprobs=piece.logprobs or ()) if piece.delta else None
         if piece.type in _MATTERS:
             return self._rare(data)
@@ -75,9 +79,13 @@ class ResponsesReader:
         if kind == "error" or (kind is None and event.get("error")):
             raise self._failures.reported(event)
         if kind in _OVER:
-            self._finish(event.get("response") or {})
+            response = event.get("response") or {}
+            self._finish(response)
+            return None if self._said else self._output(response)
         add = _ADD.get(kind) if isinstance(kind, str) else None
-        return None if add is None else add(self, event)
+        delta = None if add is None else add(self, event)
+        self._said = self._said or delta is not None
+        return delta
 
     def end(self) -> Delta:
         """The finish, with the usage where it came. Raises when there was no finish."""
@@ -98,17 +106,24 @@ class ResponsesReader:
         if answer.get("error"):
             raise self._failures.reported(answer)
         self._finish(answer)
-        parts = [self._item(item) for item in answer.get("output") or () if isinstance(item, dict)]
-        end = self.end()
+        said, end = self._output(answer), self.end()
+        return structs.replace(
+            said,
+            finish_reason=end.finish_reason,
+            status=end.status,
+            usage=end.usage,
+            cost_usd=end.cost_usd,
+        )
+
+    def _output(self, response: Mapping[str, Any]) -> Delta:
+        """Everything that a whole response holds."""
+        items = response.get("output") or ()
+        parts = [self._item(item) for item in items if isinstance(item, dict)]
         return Delta(
             text="".join(part.text for part in parts),
             reasoning="".join(part.reasoning for part in parts),
             tool_calls=[call for part in parts for call in part.tool_calls],
             logprobs=[item for part in parts for item in part.logprobs],
-            finish_reason=end.finish_reason,
-            status=end.status,
-            usage=end.usage,
-            cost_usd=end.cost_usd,
         )
 
     def _object(self, data: bytes, what: str) -> dict[str, Any]:
@@ -121,6 +136,9 @@ class ResponsesReader:
         status = response.get("status")
         if status == "failed":
             raise self._failures.reported(response)
+        if status in ("queued", "in_progress"):  # asking again would only queue another one
+            text = "the answer is written in the background, which is not waited for here"
+            raise self._failures.malformed(text, retry=False)
         if status not in ("completed", "incomplete"):
             text = f"the answer's status is {status!r}, not completed"
             raise self._failures.malformed(text)
@@ -140,27 +158,33 @@ class ResponsesReader:
 
     def _item_done(self, event: Mapping[str, Any]) -> Delta | None:
         item = event.get("item")
-        if isinstance(item, dict) and item.get("type") == "function_call":
-            return self._call(item)
+        if isinstance(item, dict) and item.get("type") in _WHOLE_ITEMS:
+            return self._item(item)
         return None
 
-    def _call(self, item: Mapping[str, Any]) -> Delta:
+    def _call(self, item: Mapping[str, Any], kind: str, said: str) -> Delta:
         """A tool call, whole, in the words of chat completions."""
-        function = {"name": item.get("name"), "arguments": item.get("arguments")}
-        call = {"index": self._calls, "id": item.get("call_id"), "type": "function"}
+        body = {"name": item.get("name"), said: item.get(said)}
+        call = {"index": self._calls, "id": item.get("call_id"), "type": kind, kind: body}
         self._calls += 1
-        return Delta(tool_calls=[{**call, "function": function}])
+        return Delta(tool_calls=[call])
 
     def _item(self, item: Mapping[str, Any]) -> Delta:
-        if item.get("type") == "function_call":
-            return self._call(item)
+        kind = item.get("type")
+        if kind == "function_call":
+            return self._call(item, "function", "arguments")
+        if kind == "custom_tool_call":
+            return self._call(item, "custom", "input")
+        if kind == "image_generation_call":
+            form, data = _str(item, "output_format") or "png", _str(item, "result")
+            return Delta(f"![image](data:image/{form};base64,{data})" if data else "")
         parts = [
             part
             for key in ("content", "summary")
             for part in item.get(key) or ()
             if isinstance(part, dict)
         ]
-        if item.get("type") == "reasoning":
+        if kind == "reasoning":
             return Delta(reasoning="".join(_str(part, "text") for part in parts))
         refusals = [part for part in parts if part.get("type") == "refusal"]
         self._refused = self._refused or bool(refusals)

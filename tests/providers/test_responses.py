@@ -145,3 +145,49 @@ def test_text_that_the_strict_reader_refuses_is_read_all_the_same() -> None:
     assert delta == Delta("a\ud83d")
     odd = reader().add(b'{"type": "response.output_text.delta", "delta": "a", "logprobs": 5}')
     assert odd == Delta("a")
+
+
+CUSTOM = {"type": "custom_tool_call", "call_id": "c1", "name": "sh", "input": "ls -l"}
+IMAGE = {"type": "image_generation_call", "id": "ig", "status": "completed", "result": "iVBORw0="}
+
+
+def test_calls_of_custom_tools_and_generated_images_are_kept() -> None:
+    items = [CUSTOM, IMAGE]
+    streamed = read(*({"type": "response.output_item.done", "item": i} for i in items), over())
+    whole, body = Answer(0.0), {"status": "completed", "output": items}
+    whole.add(reader().whole(json.dumps(body).encode()), 0.0)
+    for answer in (streamed, whole):
+        assert answer.tool_calls == [
+            {"id": "c1", "type": "custom", "custom": {"name": "sh", "input": "ls -l"}}
+        ]
+        assert answer.output == "![image](data:image/png;base64,iVBORw0=)"
+
+
+def test_an_image_says_its_own_format() -> None:
+    item = {**IMAGE, "output_format": "webp"}
+    answer = read({"type": "response.output_item.done", "item": item}, over())
+    assert answer.output == "![image](data:image/webp;base64,iVBORw0=)"
+
+
+@pytest.mark.parametrize("items", [[CUSTOM], [IMAGE], "message"])
+def test_what_came_with_the_last_event_alone_is_kept(items: Any) -> None:
+    parts = [{"type": "output_text", "text": "Hi"}, {"type": "output_text", "text": " you"}]
+    message = {"type": "message", "role": "assistant", "content": parts}
+    output = [message] if items == "message" else items
+    answer = read({"type": "response.created"}, over(output=output))
+    assert answer.output or answer.tool_calls
+    if items == "message":
+        assert answer.output == "Hi you"
+
+
+def test_what_came_in_pieces_is_not_said_again_by_the_last_event() -> None:
+    parts = [{"type": "output_text", "text": "Hi"}]
+    answer = read(text("Hi"), over(output=[{"type": "message", "content": parts}]))
+    assert answer.output == "Hi"
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_an_answer_that_is_written_in_the_background_is_not_asked_for_again(status: str) -> None:
+    with pytest.raises(errors.MalformedResponse, match="background") as caught:
+        reader().whole(json.dumps({"id": "resp_1", "status": status, "output": []}).encode())
+    assert caught.value.should_retry is False
