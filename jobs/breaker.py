@@ -28,6 +28,10 @@ DOWN = 4
 FAILING = 10
 """Rows that must have failed in another way: a few prompts that choke a server are no outage."""
 
+STORMS = 5
+"""Refusals (429) in a row, each after the pause that the one before had brought, and no answer
+between them: waiting as the server wishes does not help."""
+
 COOLDOWN = 1.0
 LONGEST_COOLDOWN = 10.0
 GROWTH = 1.5
@@ -65,6 +69,7 @@ class Breaker:
         "_now",
         "_observe",
         "_outcomes",
+        "_storms",
         "opened_at",
         "probing",
         "ready_at",
@@ -78,6 +83,7 @@ class Breaker:
         self._outcomes: deque[str | None] = deque(maxlen=WINDOW)
         self._down: set[str] = set()
         self._cooldown = COOLDOWN
+        self._storms = 0
         self.opened_at: float | None = None
         self.ready_at = 0.0
         self.reason = ""
@@ -93,6 +99,11 @@ class Breaker:
 
     def succeeded(self, *, probe: bool) -> None:
         """The server answered, be it with an error about the request."""
+        self._storms = 0
+        self.reached(probe=probe)
+
+    def reached(self, *, probe: bool) -> None:
+        """The server is there, although it may have refused the row for now."""
         self._outcomes.append(None)
         if probe and self.opened_at is not None:
             outage = self._now() - self.opened_at
@@ -102,6 +113,15 @@ class Breaker:
             self._outcomes.clear()
             self._down.clear()
             self._observe(BreakerClosed(self._label, round(outage, 3)))
+
+    def stormed(self) -> None:
+        """A row was refused that had been sent after the last pause."""
+        self._storms += 1
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it has refused again and again what it was sent."""
+        return self._storms >= STORMS
 
     def failed(self, row: str, error: ProviderError, *, probe: bool, away: float = 0.0) -> bool:
         """An attempt for this row failed with an error that counts; whether this opened it.
@@ -116,6 +136,13 @@ class Breaker:
             return False
         if self.opened_at is not None:
             return False
+        if not self.refuses and not self._too_many(row, error, away):
+            return False
+        self._open(error, max(self._cooldown, away))
+        return True
+
+    def _too_many(self, row: str, error: ProviderError, away: float) -> bool:
+        """Whether, with this one, too many rows of the window have failed."""
         if row not in self._outcomes:
             self._outcomes.append(row)
         self._down.intersection_update(self._outcomes)
@@ -124,10 +151,7 @@ class Breaker:
         failures = sum(outcome is not None for outcome in self._outcomes)
         if failures < SHARE * len(self._outcomes):
             return False
-        if len(self._down) < DOWN and failures < FAILING:
-            return False
-        self._open(error, max(self._cooldown, away))
-        return True
+        return len(self._down) >= DOWN or failures >= FAILING
 
     def _open(self, error: ProviderError, cooldown: float) -> None:
         now = self._now()

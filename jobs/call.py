@@ -133,13 +133,15 @@ class Call:
                     raise StreamBroken("the answer ended without its finish")
             except ProviderError as failure:
                 progress.keep(answer)
-                self._refused(failure, permit, progress)
+                self._refused(failure, permit, lane, progress)
                 permit.settle(answer.usage, failure)
                 raise
             permit.settle(answer.usage, None)
         return answer
 
-    def _refused(self, error: ProviderError, permit: Permit, progress: Progress) -> None:
+    def _refused(
+        self, error: ProviderError, permit: Permit, lane: Lane, progress: Progress
+    ) -> None:
         """A server that wants to be left alone pauses the route, and each storm counts once."""
         if not isinstance(error, RateLimited) and not (
             isinstance(error, Overloaded) and error.retry_after
@@ -150,6 +152,8 @@ class Call:
             return  # nobody waits that long: see _after
         if permit.refused(asked) is None:
             progress.tries -= 1
+        else:
+            lane.breaker.stormed()
         progress.paused = True
 
     def _after(
@@ -164,7 +168,7 @@ class Call:
         if isinstance(error, (*_BROKEN, NoStreaming)):
             progress.broken += 1
             progress.broke_at = min(progress.broke_at, self._clock.now())
-        if outage and probe and nobody_there(error):
+        if outage and probe and (nobody_there(error) or isinstance(error, RateLimited)):
             decision: Decision = Retry(0.0)  # who probes for the others does not pay for it
             progress.tries -= 1
         else:
@@ -189,10 +193,13 @@ class Call:
         away = asked if asked is not None and asked > self._policy.max_wait else 0.0
         # Where streams have been whole, one that breaks says something about the server.
         broken = isinstance(error, _BROKEN) and lane.streamed_at is not None
-        fails = counts(error) or broken or away > 0
+        limited = isinstance(error, RateLimited)
+        fails = counts(error) or broken or away > 0 or (limited and lane.breaker.refuses)
         if fails:
             if lane.breaker.failed(progress.row.id, error, probe=probe, away=away):
                 lane.gate.turn_away()
+        elif limited:
+            lane.breaker.reached(probe=probe)
         elif error.http_status is not None:
             lane.breaker.succeeded(probe=probe)
         if probe:
