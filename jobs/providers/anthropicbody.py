@@ -1,8 +1,7 @@
 """From OpenAI's chat words to the body of Anthropic's Messages.
 
 Blocks, tools and parameters that are Anthropic's own already go out as they stand. What has no
-meaning there and changes nothing of what is asked is left out: a message's ``name``, an image's
-``detail``.
+meaning there and changes nothing of what is asked is left out: an image's ``detail``.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..model import Request
-from .wire import loads
+from .wire import loads, unsaid
 
 MAX_TOKENS = 4096
 """Tokens of an answer where the row names no limit: the API demands one, and all its models can
@@ -25,6 +24,7 @@ _SAID_OTHERWISE = (
     "stream",
     "stream_options",
 )
+_ROLES = ("user", "assistant", "system", "developer", "tool")
 _CHOICES = {"auto": "auto", "none": "none", "required": "any", "any": "any"}
 _OWN_CHOICES = ("auto", "any", "tool", "none")
 _OWN_BLOCKS = frozenset(
@@ -151,6 +151,8 @@ def _conversation(
     results: list[dict[str, Any]] = []  # of the tool messages that stand in a row
     for n, message in enumerate(messages):
         role, content, place = message.get("role"), message.get("content"), f"messages[{n}]"
+        if role in _ROLES and (key := unsaid(message)):
+            raise NoWords(f"{place}: Anthropic has no word for a message's {key}")
         if role == "tool":
             if not results:
                 turns.append({"role": "user", "content": results})
@@ -163,10 +165,11 @@ def _conversation(
         if role not in ("user", "assistant"):
             raise NoWords(f"{place}: Anthropic has no role {role}")
         calls = message.get("tool_calls") if role == "assistant" else None
-        if not calls and _says(content):
+        refusal = message.get("refusal")
+        if not calls and not refusal and _says(content):
             turns.append({"role": role, "content": content})
             continue
-        blocks = _blocks(content, place) + _calls(calls, place)
+        blocks = _blocks(content, place) + _blocks(refusal, place) + _calls(calls, place)
         if not blocks:
             raise NoWords(f"{place} is empty: Anthropic takes no message without content")
         turns.append({"role": role, "content": blocks})
@@ -223,9 +226,13 @@ def _block(part: Any, place: str) -> dict[str, Any]:
         raise NoWords(f"{place} must be an object, with a string as its text")
     if kind == "image_url":
         link = value.get("image_url")
-        return _media(link.get("url") if isinstance(link, dict) else link, place)
-    if kind == "file":
-        return _media(_dict(value.get("file")).get("file_data"), place)
+        media = _media(link.get("url") if isinstance(link, dict) else link, place)
+    elif kind == "file":
+        media = _media(_dict(value.get("file")).get("file_data"), place)
+    else:
+        media = None
+    if media is not None:  # with what is Anthropic's own, such as cache_control
+        return {**{key: value[key] for key in value if key not in ("type", kind)}, **media}
     if isinstance(kind, str) and (kind in _OWN_BLOCKS or kind.endswith("_tool_result")):
         return value
     raise NoWords(f"{place}: Anthropic has no word for a part of type {kind}")

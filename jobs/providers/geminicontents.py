@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from .wire import unsaid
+
 
 class Wordless(Exception):
     """Gemini has no words for it; the text says for what, and never quotes a prompt."""
@@ -22,6 +24,9 @@ def conversation(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     before = ""
     for message in messages:
         role = message.get("role")
+        if key := unsaid(message):
+            hint = "; write it as tool_calls" if key == "function_call" else ""
+            raise Wordless(f"Gemini has no words for a message's {key}{hint}")
         if role in ("system", "developer"):
             system += _parts(message, text_only=True)
         elif role == "user":
@@ -60,8 +65,6 @@ def _parts(message: Mapping[str, Any], *, text_only: bool = False) -> list[dict[
 
 def _said(message: Mapping[str, Any], names: dict[str, str]) -> list[dict[str, Any]]:
     """What the model said and called; ``names`` learns which function each call's id means."""
-    if message.get("function_call"):
-        raise Wordless("function_call is not understood; write it as tool_calls")
     calls = message.get("tool_calls") or []
     parts = (
         _parts(message) if message.get("content") or not (calls or message.get("refusal")) else []

@@ -13,14 +13,12 @@ from msgspec import structs
 
 from ..model import Request
 from .failures import Failures
+from .wire import unsaid
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _INSTRUCTING = ("system", "developer")
 _LOGPROBS = "message.output_text.logprobs"
 _AS_THEY_ARE = frozenset({"input_text", "input_image", "input_file"})
-_OWN = frozenset({"role", "content", "tool_calls", "tool_call_id", "refusal"})
-_UNHEARD = frozenset({"reasoning", "reasoning_content", "annotations", "audio"})
-"""Keys of an assistant's message that came from an earlier answer, and are no part of the talk."""
 
 Items = list[dict[str, Any]]
 
@@ -54,9 +52,8 @@ class _NoWords(Exception):
 def _items(message: Mapping[str, Any], n: int) -> Items:
     """The input items of one message; ``n`` is its place."""
     place, role, content = f"messages[{n}]", message.get("role"), message.get("content")
-    for key, value in message.items():
-        if key not in _OWN and value and not (role == "assistant" and key in _UNHEARD):
-            raise _NoWords(f"{place}.{key}")
+    if key := unsaid(message):
+        raise _NoWords(f"{place}.{key}")
     if role == "tool":
         joined = _joined(content)
         output: str | Items = _parts(content, place) if joined is None else joined
@@ -169,7 +166,7 @@ def _params(given: Mapping[str, Any]) -> dict[str, Any]:
     if tools := params.get("tools"):
         params["tools"] = [_tool(tool) for tool in tools]
     if isinstance(choice := params.get("tool_choice"), dict):
-        params["tool_choice"] = _flat(choice, "function")
+        params["tool_choice"] = _flat(choice, "custom" if "custom" in choice else "function")
     return params
 
 
@@ -182,6 +179,6 @@ def _flat(value: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     """A tool; where nothing is said of it, a function is not strict, as in chat completions."""
     if not isinstance(tool.get("function"), dict):
-        return dict(tool)
+        return _flat(tool, "custom")
     none: dict[str, Any] = {"type": "object", "properties": {}}
     return {"parameters": none, "strict": False, **_flat(tool, "function")}

@@ -23,6 +23,10 @@ STATUSES: Mapping[str, Status] = {
 }
 """What a finish reason means here; any other word is the provider's way to say that it is done."""
 
+_TALK = frozenset({"role", "content", "tool_calls", "tool_call_id", "refusal"})
+_OF_AN_ANSWER = frozenset({"reasoning", "reasoning_content", "annotations", "audio"})
+"""Keys of an assistant's message that came with an earlier answer, and are no part of the talk."""
+
 
 class Parser(Protocol):
     """Cuts the bytes of a stream into events; see :class:`.sse.SseParser`."""
@@ -109,6 +113,20 @@ def loads(data: bytes) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         return None
+
+
+def unsaid(message: Mapping[str, Any]) -> str | None:
+    """A key of a chat message that only chat completions has, such as ``name``; None without one.
+
+    The name in a tool's message is that of the call it answers, and says nothing more.
+    """
+    role = message.get("role")
+    for key, value in message.items():
+        if key in _TALK or not value:
+            continue
+        if not (role == "assistant" and key in _OF_AN_ANSWER) and (role, key) != ("tool", "name"):
+            return key
+    return None
 
 
 def payload(request: Request, **own: Any) -> dict[str, Any]:

@@ -114,11 +114,6 @@ def test_turns_of_one_role_may_follow_each_other() -> None:
     assert sent(HELLO, HELLO, said, said)["messages"] == [HELLO, HELLO, said, said]
 
 
-def test_what_a_message_has_beside_its_content_is_not_sent() -> None:
-    named = {**HELLO, "name": "ann", "refusal": None}
-    assert sent(named)["messages"] == [HELLO]
-
-
 @pytest.mark.parametrize(
     ("part", "block"),
     [
@@ -479,3 +474,41 @@ def test_any_messages_are_sent_or_refused_with_a_reason(
     assert all(message["content"] for message in made["messages"])
     assert all(block["text"].strip() for block in blocks if block["type"] == "text")
     json.dumps(made)
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+@pytest.mark.parametrize("key", ["name", "function_call", "prefix"])
+def test_what_a_message_holds_besides_is_not_dropped_in_silence(role: str, key: str) -> None:
+    message = {"role": role, "content": "Hi", key: {"name": "f"}}
+    with pytest.raises(NoWords, match=rf"messages\[1\].* {key}"):
+        sent(HELLO, message)
+    assert sent(HELLO, {**message, key: None}) == sent(HELLO, {"role": role, "content": "Hi"})
+
+
+def test_what_an_earlier_answer_brought_besides_is_no_part_of_the_talk() -> None:
+    earlier = {"role": "assistant", "content": "Hi"}
+    beside = {"reasoning_content": "hm", "annotations": [{}], "audio": {"id": "a"}}
+    assert sent(HELLO, {**earlier, **beside}) == sent(HELLO, earlier)
+
+
+def test_an_earlier_refusal_is_said_again() -> None:
+    refusal = {"role": "assistant", "content": None, "refusal": "I will not."}
+    assert sent(HELLO, refusal)["messages"][1]["content"] == [
+        {"type": "text", "text": "I will not."}
+    ]
+
+
+def test_the_name_in_a_tools_message_says_nothing_new() -> None:
+    tool = {"role": "tool", "tool_call_id": "t1", "content": "3"}
+    calls = {"role": "assistant", "tool_calls": [CALL]}
+    assert sent(HELLO, calls, {**tool, "name": "add"}) == sent(HELLO, calls, tool)
+
+
+@pytest.mark.parametrize("kind", ["image_url", "file"])
+def test_a_part_keeps_what_is_anthropics_own(kind: str) -> None:
+    url = "data:image/png;base64,AA=="
+    inner = {"url": url} if kind == "image_url" else {"file_data": url}
+    part = {"type": kind, kind: inner, "cache_control": {"type": "ephemeral"}}
+    (block,) = sent(parts(part))["messages"][0]["content"]
+    assert block["cache_control"] == {"type": "ephemeral"}
+    assert block.keys() == {"type", "source", "cache_control"}

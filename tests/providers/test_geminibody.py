@@ -391,3 +391,12 @@ def test_no_row_whatsoever_is_more_than_unsendable(value: Any, role: str) -> Non
         # Beside its own, what Native takes for a request that can't be written.
         with contextlib.suppress(errors.BadRequest, TypeError, ValueError):
             body(messages, **params)
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+@pytest.mark.parametrize("key", ["name", "function_call", "prefix"])
+def test_what_a_message_holds_besides_is_not_dropped_in_silence(role: str, key: str) -> None:
+    hi = {"role": "user", "content": "Hi"}
+    message = {"role": role, "content": "Ho", key: {"name": "f"}}
+    assert f"no words for a message's {key}" in refused([hi, message])
+    assert body([hi, {**message, key: None}]) == body([hi, {"role": role, "content": "Ho"}])

@@ -222,3 +222,22 @@ def test_whatever_a_row_holds_is_said_or_refused(messages: list[Any]) -> None:
         found = None
     assert found is None or msgspec.json.decode(msgspec.json.encode(found.input)) == found.input
     assert msgspec.json.encode(messages) == before
+
+
+def test_the_name_in_a_tools_message_says_nothing_new() -> None:
+    tool = {"role": "tool", "tool_call_id": "c", "name": "add", "content": "3"}
+    assert said(HI, tool).input[1] == {
+        "type": "function_call_output",
+        "call_id": "c",
+        "output": "3",
+    }
+
+
+def test_a_custom_tool_is_flat_too() -> None:
+    tool = {"type": "custom", "custom": {"name": "sh", "description": "A shell."}}
+    choice = {"type": "custom", "custom": {"name": "sh"}}
+    assert params(tools=[tool], tool_choice=choice) == {
+        "tools": [{"type": "custom", "name": "sh", "description": "A shell."}],
+        "tool_choice": {"type": "custom", "name": "sh"},
+    }
+    assert params(tools=[{"type": "web_search"}]) == {"tools": [{"type": "web_search"}]}
