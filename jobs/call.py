@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from .answer import Answer
-from .breaker import counts, nobody_there
+from .breaker import LONGEST_COOLDOWN, counts, nobody_there
 from .errors import (
     FatalError,
     NoStreaming,
@@ -63,34 +63,30 @@ class Call:
             found = await self._routes.next_lane(progress.spent, seat)
             if found is None:
                 return progress.failed(error or self._routes.last_error(), self._clock.now())
-            lane, place, probe = found
+            lane, place, progress.probe = found
             try:
                 if lane is not progress.lane:
                     self._take(lane, place, progress, seat)
-                answer = await self._attempt(lane, progress, seat, probe)
+                answer = await self._attempt(lane, progress, seat)
             except ProviderError as failure:
                 error = failure
-                wait = self._after(failure, lane, progress, probe)
+                wait = self._after(failure, lane, progress)
                 if wait is not None:
                     with seat:
                         await self._clock.sleep(wait)
                 continue
             except TurnedAway:
-                if probe:
-                    self._routes.probe_ended(lane)
+                self._probe_ended(lane, progress)
                 continue
             except BaseException:
-                if probe:
-                    self._routes.probe_ended(lane)
+                self._probe_ended(lane, progress)
                 raise
             now = self._clock.now()
             if not progress.whole:
                 lane.streamed_at = now
             elif lane.streamed_at is None or lane.streamed_at < progress.broke_at:
                 lane.whole = True  # no stream was whole since this row's began to break
-            lane.breaker.succeeded(probe=probe)
-            if probe:
-                self._routes.probe_ended(lane)
+            self._answers(lane, progress)
             return progress.succeeded(answer, now)
 
     def _take(self, lane: Lane, place: int, progress: Progress, seat: Seat) -> None:
@@ -101,7 +97,16 @@ class Call:
         if dropped:
             self._observe(ParamsDropped(lane.label, dropped))
 
-    async def _attempt(self, lane: Lane, progress: Progress, seat: Seat, probe: bool) -> Answer:
+    def _answers(self, lane: Lane, progress: Progress) -> None:
+        lane.breaker.succeeded(probe=progress.probe)
+        self._probe_ended(lane, progress)
+
+    def _probe_ended(self, lane: Lane, progress: Progress) -> None:
+        if progress.probe:
+            progress.probe = False
+            self._routes.probe_ended(lane)
+
+    async def _attempt(self, lane: Lane, progress: Progress, seat: Seat) -> Answer:
         """One trip through the gate and to the provider; the answer is a finished one.
 
         Raises TurnedAway where the breaker opened, or the lane died, while the row waited at the
@@ -112,7 +117,7 @@ class Call:
         if lane.provider.start is not None:
             await lane.provider.start()
         async with lane.gate.admit(request) as permit:
-            if lane.dead is not None or not (probe or lane.breaker.closed):
+            if lane.dead is not None or not (progress.probe or lane.breaker.closed):
                 raise TurnedAway
             seat.sending = True
             progress.attempts += 1
@@ -128,7 +133,10 @@ class Call:
                 stream = lane.provider.stream(request, whole=progress.whole, hear=permit.hear)
                 async with aclosing(stream):
                     async for delta in stream:
-                        answer.add(delta, now())
+                        at = now()
+                        answer.add(delta, at)
+                        if progress.probe and at - answer.sent > LONGEST_COOLDOWN:
+                            self._answers(lane, progress)  # others need not wait for its end
                 if answer.status is None:
                     raise StreamBroken("the answer ended without its finish")
             except ProviderError as failure:
@@ -156,15 +164,14 @@ class Call:
             lane.breaker.stormed()
         progress.paused = True
 
-    def _after(
-        self, error: ProviderError, lane: Lane, progress: Progress, probe: bool
-    ) -> float | None:
+    def _after(self, error: ProviderError, lane: Lane, progress: Progress) -> float | None:
         """What follows from a failed attempt: the seconds to wait before the next one on this lane.
 
         None where the lane is given up.
         """
         paused, progress.paused = progress.paused, False
-        outage = self._note(error, lane, progress, probe)
+        probe = progress.probe
+        outage = self._note(error, lane, progress)
         if isinstance(error, (*_BROKEN, NoStreaming)):
             progress.broken += 1
             progress.broke_at = min(progress.broke_at, self._clock.now())
@@ -187,8 +194,9 @@ class Call:
             self._routes.stop(lane, error)
         return None
 
-    def _note(self, error: ProviderError, lane: Lane, progress: Progress, probe: bool) -> bool:
+    def _note(self, error: ProviderError, lane: Lane, progress: Progress) -> bool:
         """Tell the breaker; returns whether the error says that the route fails."""
+        probe = progress.probe
         asked = error.retry_after if isinstance(error, TransientError) else None
         away = asked if asked is not None and asked > self._policy.max_wait else 0.0
         # Where streams have been whole, one that breaks says something about the server.
@@ -202,8 +210,7 @@ class Call:
             lane.breaker.reached(probe=probe)
         elif error.http_status is not None:
             lane.breaker.succeeded(probe=probe)
-        if probe:
-            self._routes.probe_ended(lane)
+        self._probe_ended(lane, progress)
         return fails
 
     def _without_stream(

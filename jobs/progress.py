@@ -30,12 +30,13 @@ class Progress:
     count against the row's retries, ``broken`` those of them whose stream broke, the first one at
     ``broke_at``; ``attempts`` are all, on all lanes. ``whole`` says that the next attempt asks for
     the answer in one piece, ``tried_whole`` that this was done although the route streams.
-    ``paused`` says that the last error paused the route.
+    ``paused`` says that the last error paused the route, ``probe`` that the row finds out for the
+    others whether the lane answers.
     """
 
     __slots__ = (
         "_tries", "attempts", "best", "broke_at", "broken", "failures", "first_sent", "lane",
-        "limiter", "paused", "place", "request", "retried", "row", "spent", "started_at",
+        "limiter", "paused", "place", "probe", "request", "retried", "row", "spent", "started_at",
         "tried_whole", "tries", "whole",
     )  # fmt: skip
 
@@ -54,6 +55,7 @@ class Progress:
         self.whole = False
         self.tried_whole = False
         self.paused = False
+        self.probe = False
         self.limiter = 0.0
         self.first_sent: float | None = None
         self.started_at = 0.0

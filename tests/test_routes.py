@@ -537,3 +537,20 @@ def test_probes_that_are_refused_do_not_shrink_what_may_be_in_flight(error: Exce
     before, after = run_virtual(main())
     assert before >= 32
     assert after >= before // 3
+
+
+def test_a_probe_whose_answer_takes_long_does_not_keep_the_others_waiting() -> None:
+    """Once it has been coming for some time, the server is there."""
+
+    class Slow(Outage):
+        def script(self, request: Request, whole: bool) -> Sequence[Step]:
+            script = super().script(request, whole)
+            if script[0] is self.error:
+                return script
+            return [1.0, *(step for _ in range(900) for step in (1.0, *words("word"))), DONE]
+
+    ran = Ran(Slow(0.0, 3.0), concurrency=8, max_outage=600.0)
+    results = run_virtual(rows(ran, 16))
+    assert {r.status for r in results} == {"ok"}
+    assert ran.drain.stop is None
+    assert sum(at < 3 + 2 * LONGEST_COOLDOWN + 2 for at in ran.provider.times if at >= 3) == 8
