@@ -92,8 +92,11 @@ def _body(request: Request) -> dict[str, Any]:
     if (tier := params.get("service_tier", "auto")) != "auto":
         body["serviceTier"] = _TIERS.get(tier, tier)
     body |= {_OWN[name]: params[name] for name in _OWN.keys() & params.keys()}
-    config = {**_config(params, request.model), **_object(extra, "generationConfig")}
-    if config.get("candidateCount", 1) != 1:
+    config = _config(params, request.model)
+    for name in ("generation_config", "generationConfig"):
+        config |= _object(extra, name)
+        extra.pop(name, None)
+    if any(config.get(name) not in (1, None) for name in ("candidateCount", "candidate_count")):
         raise Wordless("candidateCount must be 1: one row is one answer")
     if config:
         extra["generationConfig"] = config

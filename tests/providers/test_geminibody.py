@@ -400,3 +400,17 @@ def test_what_a_message_holds_besides_is_not_dropped_in_silence(role: str, key: 
     message = {"role": role, "content": "Ho", key: {"name": "f"}}
     assert f"no words for a message's {key}" in refused([hi, message])
     assert body([hi, {**message, key: None}]) == body([hi, {"role": role, "content": "Ho"}])
+
+
+def test_extra_body_may_spell_the_generation_config_either_way() -> None:
+    found = body(temperature=1, top_p=0.5, extra={"generation_config": {"temperature": 2}})
+    assert found["generationConfig"] == {"temperature": 2, "topP": 0.5}
+    assert "generation_config" not in found
+
+
+@pytest.mark.parametrize("count", ["candidateCount", "candidate_count"])
+@pytest.mark.parametrize("name", ["generationConfig", "generation_config"])
+def test_one_row_is_one_answer_however_it_is_spelled(name: str, count: str) -> None:
+    assert "one row is one answer" in refused(extra={name: {count: 2}})
+    assert "one row is one answer" in refused(**{name: {count: 2}})
+    assert body(extra={name: {count: 1}})
