@@ -190,8 +190,8 @@ class RowParser:
         for key, value in body.items():
             if key == "model":
                 draft.model = draft.model if value is None else self._model(value)
-            elif key not in content:
-                if key in known and value is not None:
+            elif key not in content and value is not None:
+                if key in known:
                     known[key].check(key, value)
                 draft.own[key] = value
         finish(draft.own)

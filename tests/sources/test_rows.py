@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from llmbatch.jobs.dialects import KNOWN
 from llmbatch.jobs.errors import ConfigError
+from llmbatch.jobs.fitting import Fit
 from llmbatch.jobs.model import Rejected, Request, Row
 from llmbatch.jobs.sources.formats import TEXT
 from llmbatch.jobs.sources.rows import RowDefaults, RowParser
@@ -356,6 +358,15 @@ def test_an_input_that_the_endpoint_does_not_take_says_why(
     reason_of: ReasonOf, row: Any, endpoint: str, reason: str
 ) -> None:
     assert reason_of(row, endpoint=endpoint).startswith(reason)
+
+
+def test_null_in_a_batch_line_is_as_good_as_missing() -> None:
+    parser = RowParser(RowDefaults(model="m", fit=Fit("groq", KNOWN["groq"])))
+    body = {"messages": HI, "logprobs": None, "temperature": None, "tools": None, "top_p": 0.5}
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    found = parser.parse(json.dumps(line).encode(), 1, "in.jsonl")
+    assert isinstance(found, Request), found
+    assert found.params == {"top_p": 0.5}
 
 
 @pytest.mark.parametrize(
