@@ -94,7 +94,7 @@ def usage_of(value: Any) -> tuple[Usage | None, float | None]:
         value, "completion_tokens_details", "output_tokens_details", "reasoning_tokens"
     )
     cost = value.get("cost")
-    cost_usd = float(cost) if _is_number(cost) else None
+    cost_usd = float(cost) if _is_number(cost) and cost >= 0 else None
     if into is None and out is None:
         return None, cost_usd
     if not cached:  # DeepSeek's word for it

@@ -112,6 +112,8 @@ def test_whatever_depth_can_be_read_can_be_counted_and_written(
         ({"prompt_tokens": 10**400, "cost": 10**400}, None, None),
         ({"prompt_tokens": True, "cost": float("nan")}, None, None),
         ({"prompt_tokens": 2.0, "cost": 1}, Usage(2, 0), 1.0),
+        ({"prompt_tokens": 2, "cost": -1}, Usage(2, 0), None),
+        ({"prompt_tokens": 2, "cost": 0}, Usage(2, 0), 0.0),
     ],
 )
 def test_a_usage_that_is_no_count_is_none(
