@@ -131,11 +131,13 @@ class Call:
                 progress.started_at = self._clock.wall()
             try:
                 stream = lane.provider.stream(request, whole=progress.whole, hear=permit.hear)
+                probe = progress.probe
                 async with aclosing(stream):
                     async for delta in stream:
                         at = now()
                         answer.add(delta, at)
-                        if progress.probe and at - answer.sent > LONGEST_COOLDOWN:
+                        if probe and at - answer.sent > LONGEST_COOLDOWN:
+                            probe = False
                             self._answers(lane, progress)  # others need not wait for its end
                 if answer.status is None:
                     raise StreamBroken("the answer ended without its finish")
