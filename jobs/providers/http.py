@@ -34,6 +34,9 @@ LAST_BYTES = 1.0
 ERROR_BODY = 64 * 1024
 """Bytes of an error's body that are read."""
 
+LARGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes of an answer in one piece; a list of embeddings has a tenth of that at most."""
+
 KNOWN_PATHS = 64
 """Paths whose URL is kept; where the model stands in the path, rows may bring any number."""
 
@@ -226,6 +229,8 @@ class Incoming:
             size += len(data)
             if limit is not None and size >= limit:
                 break
+            if size > LARGEST_ANSWER:
+                raise self._http.failures.malformed("the answer has no end", retry=False)
         return b"".join(parts)[:limit]
 
     def hurry(self) -> None:

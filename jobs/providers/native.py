@@ -10,7 +10,7 @@ from ..errors import TransientError
 from ..model import Delta, Request
 from ..ports import Hear
 from .http import Http, Incoming
-from .sse import BOM
+from .sse import BOM, EventTooLarge
 from .wire import Prepared, Wire
 
 _encode = msgspec.json.Encoder().encode
@@ -40,7 +40,6 @@ class Native:
         prepared, body = self._prepare(request, stream=not whole)
         reader = prepared.reader
         incoming = await self._http.post(prepared.path, body, hear)
-        odd: str
         try:
             data = await _opening(incoming)
             shape = data.removeprefix(BOM).lstrip()[:1]
@@ -65,11 +64,18 @@ class Native:
                     break  # all that is missing is the usage
             yield reader.end()
             return
+        except EventTooLarge:
+            failure = self._http.failures.malformed(
+                "an event of the answer has no end", retry=False
+            )
         except _ODD as error:  # a shape that no reader foresaw is one row's trouble, not the job's
             odd = type(error).__name__
+            failure = self._http.failures.malformed(
+                f"the answer has a shape that can't be read ({odd})"
+            )
         finally:
             incoming.close()
-        raise self._http.failures.malformed(f"the answer has a shape that can't be read ({odd})")
+        raise failure
 
     async def aclose(self) -> None:
         """Close the connections."""

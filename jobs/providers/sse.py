@@ -14,6 +14,13 @@ BOM = b"\xef\xbb\xbf"
 LONGEST_TAIL = 4096
 """Bytes of an unfinished event that each read may copy; a longer one is taken line by line."""
 
+LARGEST_EVENT = 256 * 1024 * 1024
+"""Bytes of one event; a list of embeddings or a picture has a tenth of that at most."""
+
+
+class EventTooLarge(ValueError):
+    """No event is that large: whoever sends it does not mean to end it."""
+
 
 class Event(Struct, frozen=True, gc=False):
     """``data`` is as sent, in UTF-8; ``name`` is empty where the event has none."""
@@ -103,12 +110,13 @@ class SseParser:
 class _Lines:
     """The rules, line by line. ``clean`` says that nothing is pending."""
 
-    __slots__ = ("_after_cr", "_data", "_name", "_pending", "clean")
+    __slots__ = ("_after_cr", "_data", "_held", "_name", "_pending", "clean")
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._data: list[bytes] = []
         self._name = b""
+        self._held = 0  # bytes since the last event
         self._after_cr = False
         self.clean = True
 
@@ -134,6 +142,9 @@ class _Lines:
                 self._line(line, events)
         self._pending += last
         self.clean = not (self._pending or self._data or self._name or self._after_cr)
+        self._held = 0 if events or self.clean else self._held + len(data)
+        if self._held > LARGEST_EVENT:
+            raise EventTooLarge
         return events
 
     def _line(self, line: bytes, events: list[Event]) -> None:

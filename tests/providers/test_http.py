@@ -38,6 +38,8 @@ from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.dialects import ANY_SERVER
 from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Delta, Request
+from llmbatch.jobs.providers import http as http_module
+from llmbatch.jobs.providers import sse
 from llmbatch.jobs.providers.http import Http
 from llmbatch.jobs.providers.native import Native
 from llmbatch.jobs.providers.openai import OpenAIWire
@@ -410,6 +412,19 @@ async def test_closing_twice_is_safe_and_leaves_nothing_behind(
     await provider.aclose()
     del provider
     gc.collect()
+
+
+@pytest.mark.parametrize("opening", [b'data: {"x": "', b'{"choices": [{"message": {"content": "'])
+async def test_an_answer_without_an_end_is_given_up_and_not_asked_for_again(
+    server: FaultServer, connect: Connect, ask: Ask, monkeypatch: pytest.MonkeyPatch, opening: bytes
+) -> None:
+    monkeypatch.setattr(sse, "LARGEST_EVENT", 100_000)
+    monkeypatch.setattr(http_module, "LARGEST_ANSWER", 100_000)
+    server.replies = lambda call: Reply([opening, *[b"x" * 10_000] * 30, Act.HANG])
+    error = await failure(connect(), ask())
+    assert isinstance(error, errors.MalformedResponse)
+    assert error.should_retry is False
+    assert "has no end" in str(error)
 
 
 @pytest.mark.parametrize("reply", [web_page(200), web_page(404), error(404, body=b"")])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmbatch.jobs.providers import sse
 from llmbatch.jobs.providers.sse import LONGEST_TAIL, Event, SseParser
 
 
@@ -131,3 +132,26 @@ def test_a_megabyte_line_in_reads_of_one_byte_is_read() -> None:
 def test_many_small_events_in_one_read_cost_no_more_than_their_length() -> None:
     assert len(parse(b"data: x\n\n" * 500_000)) == 500_000
     assert len(parse(b"data: x\r\r" * 200_000)) == 200_000
+
+
+@pytest.mark.parametrize("opening", [b"data: ", b": ", b"data: x\r", b"data: x\ndata: "])
+def test_an_event_without_an_end_is_given_up(
+    opening: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "LARGEST_EVENT", 50_000)
+    parser = sse.SseParser()
+    parser.feed(opening)
+    for _ in range(9):
+        assert parser.feed(b"x" * 5_000) == []
+    with pytest.raises(sse.EventTooLarge):
+        parser.feed(b"x" * 10_000)
+
+
+def test_any_number_of_events_and_comments_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "LARGEST_EVENT", 50_000)
+    parser = sse.SseParser()
+    count = 0
+    for _ in range(50):
+        for piece in (b": ping\r\r", b"data: " + b"x" * 9_000, b"\n\n", b": ping\n\n"):
+            count += len(parser.feed(piece))
+    assert count == 50
