@@ -16,8 +16,8 @@ def slow_until(desk: Desk, enough: int, delay: float = 0.05) -> Recipe:
 
 
 async def test_auto_is_the_default_and_goes_beyond_its_start(desk: Desk) -> None:
-    desk.prompts(2000)
-    desk.server.replies = slow_until(desk, 17)
+    desk.prompts(1000)
+    desk.server.replies = slow_until(desk, 17, 0.02)
     done = await desk.run("in.jsonl", "--summary", "sum.json")
     assert done.code == 0, done
     assert desk.server.peak > 16, "it began with 8 and doubled, and doubled again"
@@ -30,8 +30,8 @@ async def test_auto_is_the_default_and_goes_beyond_its_start(desk: Desk) -> None
 
 @pytest.mark.parametrize("ceiling", [3, 12])
 async def test_auto_never_goes_beyond_max_concurrency(desk: Desk, ceiling: int) -> None:
-    desk.prompts(400)
-    desk.server.replies = slow_until(desk, ceiling)
+    desk.prompts(200)
+    desk.server.replies = slow_until(desk, ceiling + 1, 0.01)
     done = await desk.run("in.jsonl", "--max-concurrency", str(ceiling))
     assert done.code == 0, done
     assert desk.server.peak == ceiling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from faultreplies import (
     truncated,
     unauthorized,
 )
+from watching import Watch
 
 from faultserver import FaultServer
 
@@ -277,6 +279,20 @@ async def test_each_route_has_limits_of_its_own(desk: Desk, second: FaultServer)
     assert (len(desk.server.calls), len(second.calls)) == (40, 20)
     assert desk.server.peak <= 2
     assert second.peak == 3
+
+
+async def test_a_fallbacks_own_limit_comes_before_the_jobs(desk: Desk, second: FaultServer) -> None:
+    providers = {"spare": {"base_url": second.url, "rpm": 1}}
+    desk.settings(fallbacks=["spare/n"], providers=providers, rpm=60_000)
+    desk.prompts(40)
+    watch = Watch(desk.server, by_prompt(**{"say 1": error(404), "say 2": error(404)}))
+    async with desk.running("in.jsonl", "--concurrency", "1") as job:
+        await watch.requests(40)
+        job.send(signal.SIGINT)  # one row still waits for its turn
+        done = await job.ended()
+    assert done.code == 130, done
+    assert len(second.calls) == 1
+    assert "39 ok, 1 not run" in done.last
 
 
 @pytest.mark.model
