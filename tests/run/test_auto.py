@@ -30,7 +30,7 @@ async def test_auto_is_the_default_and_goes_beyond_its_start(desk: Desk) -> None
 
 @pytest.mark.parametrize("ceiling", [3, 12])
 async def test_auto_never_goes_beyond_max_concurrency(desk: Desk, ceiling: int) -> None:
-    desk.prompts(200)
+    desk.prompts(20 * ceiling)
     desk.server.replies = slow_until(desk, ceiling + 1, 0.01)
     done = await desk.run("in.jsonl", "--max-concurrency", str(ceiling))
     assert done.code == 0, done

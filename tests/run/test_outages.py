@@ -87,7 +87,7 @@ async def test_few_requests_are_sent_while_nobody_answers(desk: Desk) -> None:
 
 
 async def test_a_row_that_asks_for_the_others_does_not_pay_for_it(desk: Desk) -> None:
-    desk.prompts(16)
+    desk.prompts(8)
     all_there = asyncio.Event()
 
     async def recipe(call: Call) -> Recipe:
@@ -100,8 +100,8 @@ async def test_a_row_that_asks_for_the_others_does_not_pay_for_it(desk: Desk) ->
     Watch(desk.server, recipe)
     done = await desk.run(*EIGHT, "--retries", "1")
     assert done.code == 0, done
-    every_row_is_ok(desk, 16)
-    assert len(desk.server.calls) == 16 + 9, "eight that met the outage, and one that probed"
+    every_row_is_ok(desk, 8)
+    assert len(desk.server.calls) == 8 + 9, "eight that met the outage, and one that probed"
 
 
 async def test_the_breaker_stays_closed_for_a_few_rows_that_choke_a_server(desk: Desk) -> None:

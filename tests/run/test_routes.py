@@ -10,38 +10,19 @@ import anthropicwire
 import pytest
 from desk import Desk
 from faultreplies import (
-    Call,
     Recipe,
     answer,
     context_too_long,
     cut_at_once,
     error,
-    insufficient_quota,
     malformed,
     rate_limited,
     truncated,
-    unauthorized,
 )
+from tworoutes import beside, by_prompt, who
 from watching import Watch
 
 from faultserver import FaultServer
-
-OUT = "in.results.jsonl"
-
-
-def by_prompt(**recipes: Recipe) -> Recipe:
-    """The recipe that the prompt names; a good answer to any other prompt."""
-    return lambda call: recipes.get(call.prompt, answer())
-
-
-def who(result: dict[str, Any]) -> tuple[Any, ...]:
-    return result["status"], result["provider"], result["model"], result["fallbacks"]
-
-
-def beside(desk: Desk, second: FaultServer, *fallbacks: str, **more: Any) -> None:
-    """Settings with the server as ``lab`` and a second one as ``spare``."""
-    providers = {"lab": {"base_url": desk.server.url}, "spare": {"base_url": second.url}}
-    desk.settings(model="lab/m", fallbacks=fallbacks or ["spare/n"], providers=providers, **more)
 
 
 async def test_three_wire_formats_answer_one_job_in_their_order(
@@ -190,71 +171,6 @@ async def test_a_fallback_that_does_not_know_a_parameter_is_passed_over(
     assert "dropped    1 logit_bias" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("recipe", "words"),
-    [(unauthorized(), "HTTP 401"), (insufficient_quota(), "HTTP 429: You exceeded your current")],
-    ids=["key", "quota"],
-)
-async def test_a_route_that_is_out_for_good_leaves_the_job_to_the_next(
-    desk: Desk, second: FaultServer, recipe: Recipe, words: str
-) -> None:
-    beside(desk, second)
-    desk.server.replies = recipe
-    desk.prompts(10)
-    args = ("in.jsonl", "--concurrency", "1", "--summary", "sum.json")
-    done = await desk.run(*args, route=False)
-    assert done.code == 0, done
-    assert len(desk.server.calls) == 1, "not one refusal for each row"
-    assert {who(result) for result in desk.results().values()} == {("ok", "spare", "n", 1)}
-    assert f"lab/m is out of this job: {words}" in done.stderr
-    assert f"stopped    lab/m: {words}" in done.stderr
-    assert words in desk.summary()["routes"]["lab/m"]["stopped"]
-
-
-async def test_the_job_stops_where_no_route_is_left_and_goes_on_later(
-    desk: Desk, second: FaultServer
-) -> None:
-    beside(desk, second)
-    desk.server.replies = unauthorized()
-    second.replies = by_prompt(**{"say 3": unauthorized()})
-    desk.prompts(6)
-    args = ("in.jsonl", "--concurrency", "1", "--summary", "sum.json")
-    done = await desk.run(*args, route=False)
-    assert done.code == 4
-    assert done.last.startswith("llmbatch: stopped early (HTTP 401: ")
-    results = desk.results()
-    assert [results[name]["status"] for name in ("r1", "r2")] == ["ok", "ok"]
-    assert desk.summary()["not_run"] == 6 - len(results)
-    desk.server.replies = answer()
-    assert (await desk.run(*args, route=False)).code == 0
-    assert [result["fallbacks"] for result in desk.results().values()].count(1) == 2
-    assert len(desk.results()) == 6
-
-
-@pytest.mark.parametrize("form", ["jsonl", "openai-batch"])
-async def test_nothing_runs_again_when_the_fallbacks_change(
-    desk: Desk, second: FaultServer, form: str
-) -> None:
-    beside(desk, second)
-    desk.server.replies = by_prompt(**{"say 2": context_too_long()})
-    desk.prompts(3)
-    args = ("in.jsonl", "--format", form)
-    assert (await desk.run(*args, route=False)).code == 0
-    before = (desk.folder / OUT).read_bytes()
-    if form == "openai-batch":
-        lines = {line["custom_id"]: line for line in desk.lines()}
-        assert [lines[f"r{n}"]["response"]["body"]["model"] for n in (1, 2, 3)] == ["m", "n", "m"]
-        assert {line["error"] for line in lines.values()} == {None}
-    asked = len(desk.server.calls), len(second.calls)
-    for fallbacks in ([], ["--fallback", "spare/other", "--fallback", "spare/n"]):
-        beside(desk, second, *(() if fallbacks else ("spare/third",)))
-        done = await desk.run(*args, *fallbacks, route=False)
-        assert done.code == 0, done
-        assert "nothing left to do (3 done before)" in done.last
-    assert (len(desk.server.calls), len(second.calls)) == asked
-    assert (desk.folder / OUT).read_bytes() == before
-
-
 async def test_a_row_with_a_model_of_its_own_has_it_on_the_first_route_alone(
     desk: Desk, second: FaultServer
 ) -> None:
@@ -316,59 +232,3 @@ async def test_a_fallback_to_the_embedded_model_wants_its_weights_before_anythin
     done = await desk.run("in.jsonl", "--fallback", "local/smollm2", env=env)
     assert done.code == 2, done
     assert not desk.server.calls
-
-
-async def test_a_server_that_refuses_to_stream_is_asked_in_one_piece(desk: Desk) -> None:
-    refusal = error(400, "This model does not support streaming.")
-    desk.server.replies = lambda call: refusal if call.streams else answer()
-    desk.prompts(10)
-    done = await desk.run("in.jsonl", "--concurrency", "1")
-    assert done.code == 0, done
-    assert {result["status"] for result in desk.results().values()} == {"ok"}
-    streamed = [call.streams for call in desk.server.calls]
-    assert streamed == [True] * streamed.count(True) + 10 * [False]
-    assert streamed.count(True) <= 2, "the first, and a row that took its turn meanwhile"
-
-
-async def test_a_server_that_cuts_every_stream_is_asked_in_one_piece(desk: Desk) -> None:
-    desk.server.replies = lambda call: truncated() if call.streams else answer()
-    desk.prompts(30)
-    done = await desk.run("in.jsonl", "--concurrency", "1")
-    assert done.code == 0, done
-    assert {result["status"] for result in desk.results().values()} == {"ok"}
-    streamed = [call.streams for call in desk.server.calls]
-    assert streamed == [True] * streamed.count(True) + 30 * [False], "later rows are asked whole"
-    assert streamed.count(True) <= 3 * 4, "of the rows that take turns while one backs off"
-
-
-async def test_a_row_whose_stream_alone_breaks_leaves_the_others_streaming(desk: Desk) -> None:
-    def recipe(call: Call) -> Recipe:
-        return truncated() if call.streams and call.prompt == "say 2" else answer()
-
-    desk.server.replies = recipe
-    desk.prompts(4)
-    done = await desk.run("in.jsonl", "--concurrency", "1", "--retries", "1")
-    assert done.code == 0, done
-    asked = [(call.prompt, call.streams) for call in desk.server.calls]
-    assert asked.count(("say 2", False)) == 1
-    assert {prompt for prompt, streams in asked if not streams} == {"say 2"}
-
-
-async def test_a_fallback_that_could_answer_no_row_at_all_is_refused_before_anything_is_sent(
-    desk: Desk, second: FaultServer
-) -> None:
-    desk.prompts(2)
-    desk.settings(
-        model="lab/m",
-        fallbacks=["claude/c"],
-        providers={
-            "lab": {"base_url": desk.server.url},
-            "claude": {"base_url": second.root, "api": "anthropic"},
-        },
-    )
-    args = ("in.jsonl", "--param", "seed=1")
-    done = await desk.run(*args, route=False)
-    assert done.code == 2
-    assert "fallback claude/c: claude does not know the parameter seed" in done.last
-    assert desk.server.calls == []
-    assert (await desk.run(*args, "--drop-params", route=False)).code == 0
