@@ -25,6 +25,7 @@
         FatalError                 every other request will fail too
           AuthFailed                 401, or 403 about the key
           QuotaExhausted             insufficient_quota, 402: waiting does not help
+          Untrusted                  the server's TLS certificate is not trusted
 
 Each class's ``type`` is the word that stands in a result's ``error.type``.
 """
@@ -207,3 +208,9 @@ class QuotaExhausted(FatalError):
     """The account is out of credit or quota; waiting does not help."""
 
     type = "quota_exhausted"
+
+
+class Untrusted(FatalError):
+    """The server's TLS certificate is not trusted: nothing was sent, and no waiting cures it."""
+
+    type = "untrusted"

@@ -19,6 +19,7 @@ from ..errors import (
     MalformedResponse,
     ProviderError,
     StreamBroken,
+    Untrusted,
 )
 from .failures import Failures
 
@@ -40,7 +41,7 @@ def before_answer(exc: BaseException, failures: Failures, host: str) -> Provider
         inner = getattr(exc, "certificate_error", exc)
         reason = getattr(inner, "verify_message", "") or "it does not fit the name"
         text = failures.clean(f"the TLS certificate of {host} is not trusted: {reason}")
-        return ConnectionFailed(text, provider=name, should_retry=False)
+        return Untrusted(text, provider=name)
     if isinstance(exc, aiohttp.ClientHttpProxyError):
         text = failures.clean(f"the proxy answered HTTP {exc.status}: {exc.message}")
         again = None if exc.status >= 500 else False

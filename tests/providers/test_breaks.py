@@ -78,5 +78,4 @@ def test_the_list_is_not_empty() -> None:
 
 def test_a_certificate_that_is_not_trusted_is_not_asked_again() -> None:
     error = before_answer(ssl.SSLCertVerificationError(1, "x"), FAILURES, "h:443")
-    assert isinstance(error, errors.ConnectionFailed)
-    assert error.should_retry is False
+    assert isinstance(error, errors.Untrusted)

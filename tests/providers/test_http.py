@@ -281,8 +281,7 @@ async def test_a_certificate_that_nobody_signed_is_refused(connect: Connect, ask
     async with FaultServer(tls=context) as secured:
         caught = await failure(connect(secured.url), ask())
         assert secured.calls == []
-    assert isinstance(caught, errors.ConnectionFailed)
-    assert caught.should_retry is False
+    assert isinstance(caught, errors.Untrusted)
     assert "certificate" in str(caught)
 
 
