@@ -203,6 +203,14 @@ def test_in_an_outage_no_row_fails_and_hardly_anything_is_sent(error: Exception)
     assert [type(e) for e in ran.events if isinstance(e, BreakerClosed)] == [BreakerClosed]
 
 
+def test_a_row_that_asks_for_the_others_does_not_pay_for_it_with_its_retries() -> None:
+    server = Outage(0.0, 22.0)
+    ran = Ran(server, concurrency=DOWN, retries=1)
+    results = run_virtual(rows(ran, DOWN))
+    assert {r.status for r in results} == {"ok"}
+    assert len(server.asked) > 2 * DOWN + 2, "each of them probed, and one more than once"
+
+
 class Dying(Outage):
     """As an outage, but what is in flight when it begins is cut in the middle of the answer."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from command import SCRIPT
 from desk import Desk
-from faultreplies import Call, Recipe, answer, error
+from faultreplies import answer, error
 from watching import Watch
 
 from faultserver import FaultServer
@@ -84,24 +84,6 @@ async def test_few_requests_are_sent_while_nobody_answers(desk: Desk) -> None:
     assert 1 <= sent <= 8 + 3 * lasted, "what was on its way, and probes"
     in_vain = sum(desk.summary()["retries"].values())
     assert in_vain <= 4 * 8 + 3 * lasted, "rows wait in line, and do not try"
-
-
-async def test_a_row_that_asks_for_the_others_does_not_pay_for_it(desk: Desk) -> None:
-    desk.prompts(8)
-    all_there = asyncio.Event()
-
-    async def recipe(call: Call) -> Recipe:
-        asked = len(desk.server.calls)
-        if asked == 8:
-            all_there.set()
-        await all_there.wait()
-        return GONE if asked <= 9 else answer()
-
-    Watch(desk.server, recipe)
-    done = await desk.run(*EIGHT, "--retries", "1")
-    assert done.code == 0, done
-    every_row_is_ok(desk, 8)
-    assert len(desk.server.calls) == 8 + 9, "eight that met the outage, and one that probed"
 
 
 async def test_the_breaker_stays_closed_for_a_few_rows_that_choke_a_server(desk: Desk) -> None:
