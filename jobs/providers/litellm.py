@@ -7,7 +7,6 @@ is touched before the first request, and what has a wire format of its own here 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 import weakref
@@ -22,6 +21,7 @@ from ..model import Delta, Quota, Request
 from ..ports import Hear
 from .failures import Failures
 from .litellmfaults import release, translate
+from .litellmlibrary import imported
 from .litellmreader import UNPROVEN, Original, Reading, headers_of
 from .litellmreader import whole as read_whole
 from .quota import no_quota
@@ -29,11 +29,6 @@ from .quota import no_quota
 _SECRET_NAME = re.compile("key|token|secret|password|credential|auth|cookie", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 _TAKES = LITELLM.takes["chat"]
-_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
-_ENVIRONMENT = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the prices of its package, none from the network
-    "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file from the working directory
-}
 _users: weakref.WeakSet[LiteLLM] = weakref.WeakSet()
 """LiteLLM keeps one pool of connections for the process; the last one out closes it."""
 
@@ -165,7 +160,7 @@ class LiteLLM:
         async with self._loading:  # the rows that come meanwhile wait for the same import
             if self._library is None:
                 try:
-                    self._library = await asyncio.to_thread(_imported)
+                    self._library = await asyncio.to_thread(imported)
                 except Exception as exc:  # noqa: BLE001 - a package of others may fail in any way
                     failure = translate(exc, self._failures, begun=False)
                 else:
@@ -249,21 +244,6 @@ def _secrets(key: Key | None, headers: Mapping[str, str] | None) -> list[str]:
     found += [value.split()[-1] for value in found if value.split()]  # "Bearer KEY"
     secrets = [value for value in found if len(value) >= _SHORTEST_SECRET]
     return secrets if key is None else [*secrets, key.reveal()]
-
-
-def _imported() -> Any:
-    """LiteLLM, silent and offline. It is imported in a thread: it takes seconds."""
-    os.environ.update(_ENVIRONMENT)
-    for name in _LOGGERS:
-        logging.getLogger(name).disabled = True
-    import litellm
-
-    litellm.suppress_debug_info = True
-    litellm.telemetry = False
-    litellm.drop_params = False
-    litellm.turn_off_message_logging = True
-    litellm.disable_hf_tokenizer_download = True
-    return litellm
 
 
 def _cost(library: Any, model: str, usage: Any) -> float | None:

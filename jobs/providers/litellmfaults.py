@@ -82,11 +82,26 @@ def translate(exc: BaseException, failures: Failures, *, begun: bool) -> Provide
     if any(isinstance(each, ImportError) for each in chain):
         text = f"LiteLLM needs another package for this model: {_words(exc, failures)}"
         return FatalError(text, provider=name)
+    if (redirect := _redirect(chain, failures)) is not None:
+        return redirect
     if any(_names(each) & _TRANSPORT or _is_sdk_break(each) for each in chain):
         return _broken(chain, failures, begun)
     if begun:
         return _within(exc, chain, failures)
     return _answered(_cause(exc), failures)
+
+
+def _redirect(chain: list[BaseException], failures: Failures) -> ProviderError | None:
+    """The server wants to be asked elsewhere, for which LiteLLM has no word."""
+    found: tuple[int, str] | None = None
+    for each in chain:
+        response = getattr(each, "response", None)
+        status = getattr(response, "status_code", None)
+        if isinstance(status, int) and 300 <= status < 400:
+            location = getattr(response, "headers", {}).get("location", "")
+            if found is None or location:  # some of them are made up, without a head
+                found = status, location
+    return None if found is None else failures.response(found[0], {"Location": found[1]}, b"")
 
 
 async def release(exc: BaseException) -> None:

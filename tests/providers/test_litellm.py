@@ -30,6 +30,7 @@ from faultreplies import (
     malformed,
     never,
     rate_limited,
+    redirect,
     stalled,
     truncated,
     unauthorized,
@@ -419,6 +420,21 @@ def test_keys_are_in_no_message(ask: Ask) -> None:
     assert OWN_KEY not in found
     assert "***" in given
     assert "***" in found
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(("model", "root"), SHAPES, ids=lambda v: str(v).split("/")[0])
+def test_a_redirect_is_never_followed(
+    ask: Ask, server: Watched, model: str, root: str, whole: bool
+) -> None:
+    """LiteLLM would send the prompt there, and a key that is not in Authorization."""
+    with in_thread() as other:
+        elsewhere = other.root.replace("127.0.0.1", "localhost")
+        done = ask(lambda call: redirect(elsewhere + call.target), model, root=root, whole=whole)
+        assert other.calls == []
+    assert len(server.calls) == 1
+    assert (done["error"]["type"], done["error"]["http_status"]) == ("permanent", 307)
+    assert f"the server redirects to {elsewhere}" in done["error"]["message"]
 
 
 @pytest.mark.parametrize("name", ["Authorization", "x-Auth"])
