@@ -29,8 +29,9 @@ FAILING = 10
 """Rows that must have failed in another way: a few prompts that choke a server are no outage."""
 
 STORMS = 5
+STORM = 10.0
 """Refusals (429) in a row, each after the pause that the one before had brought, and no answer
-between them: waiting as the server wishes does not help."""
+between them for so many seconds: waiting as the server wishes does not help."""
 
 COOLDOWN = 1.0
 LONGEST_COOLDOWN = 10.0
@@ -70,6 +71,7 @@ class Breaker:
         "_observe",
         "_outcomes",
         "_storms",
+        "_stormy_since",
         "opened_at",
         "probing",
         "ready_at",
@@ -84,6 +86,7 @@ class Breaker:
         self._down: set[str] = set()
         self._cooldown = COOLDOWN
         self._storms = 0
+        self._stormy_since = 0.0
         self.opened_at: float | None = None
         self.ready_at = 0.0
         self.reason = ""
@@ -116,12 +119,14 @@ class Breaker:
 
     def stormed(self) -> None:
         """A row was refused that had been sent after the last pause."""
+        if not self._storms:
+            self._stormy_since = self._now()
         self._storms += 1
 
     @property
     def refuses(self) -> bool:
         """Whether it has refused again and again what it was sent."""
-        return self._storms >= STORMS
+        return self._storms >= STORMS and self._now() >= self._stormy_since + STORM
 
     def failed(self, row: str, error: ProviderError, *, probe: bool, away: float = 0.0) -> bool:
         """An attempt for this row failed with an error that counts; whether this opened it.

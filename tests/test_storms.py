@@ -10,7 +10,7 @@ import pytest
 from scripted import DONE, Chair, Ran, Scripted, Step, ask
 
 from llmbatch.jobs.breaker import STORMS
-from llmbatch.jobs.errors import Overloaded, RateLimited
+from llmbatch.jobs.errors import NotFound, Overloaded, RateLimited
 from llmbatch.jobs.events import AttemptFailed, BreakerOpened, RoutePaused
 from llmbatch.jobs.model import Request, Result
 from virtualtime import VirtualClock, run_virtual
@@ -101,3 +101,20 @@ def test_a_route_that_answers_now_and_then_is_not_out() -> None:
     ran = Ran(Refusing(math.inf, 5.0, every=3), concurrency=4, retries=20)
     assert {r.status for r in run_virtual(rows(ran, 30))} == {"ok"}
     assert not any(isinstance(event, BreakerOpened) for event in ran.events)
+
+
+def test_a_server_that_calls_back_too_soon_is_not_hammered_and_is_back_soon() -> None:
+    """Each answer asks for 5 ms, for 8 seconds."""
+    ran = Ran(Refusing(8.0, 0.005), concurrency=8)
+    assert {r.status for r in run_virtual(rows(ran, 40))} == {"ok"}
+    assert len(ran.provider.asked) < 40 + 8 + 12
+    assert max(ran.provider.times) < 8 + 8
+    assert not any(isinstance(event, BreakerOpened) for event in ran.events)
+
+
+def test_any_answer_to_the_first_after_a_pause_lets_the_others_out() -> None:
+    limited = RateLimited("HTTP 429", http_status=429, retry_after=5.0)
+    missing = NotFound("HTTP 404", http_status=404)
+    ran = Ran(Scripted(*([[0.1, limited]] * 4), [0.1, missing], always=[0.1, DONE]), concurrency=4)
+    run_virtual(rows(ran, 8))
+    assert max(ran.provider.times) < 5.1 + 0.1 + 0.5

@@ -190,7 +190,7 @@ class RoutePermit(AbstractAsyncContextManager["RoutePermit"]):
         pacer = gate.pacer
         if usage is not None:
             pacer.used(self, usage, gate.now())
-        if error is None and pacer.paused:
+        if pacer.paused and (error is None or error.http_status not in (None, 429)):
             pacer.answered(self, gate.now())
         if gate.adaptive is not None:
             gate.ended(self, error)

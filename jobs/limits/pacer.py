@@ -146,6 +146,7 @@ class Pacer:
             self.paused = True
             self._calm = False
             self._slots.set_open(False)
+            self._ring()  # who waits behind a probe waits for something else now
             self._observe(RoutePaused(self._route, seconds))
         return seconds
 
