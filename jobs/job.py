@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from .drain import Drain
 from .embedded.weights import require
 from .engines.local import LocalEngine
 from .errors import ConfigError
-from .events import ConcurrencyChanged, Event, JobStarted
+from .events import Event, JobStarted
 from .filelimit import make_room, room_for
 from .lanes import Opening, fit_of
 from .model import Tidied
-from .ports import Observer
+from .ports import Observer, Sink
 from .providers.registry import Route, model_for_row, resolve
 from .retry import RetryPolicy
 from .routes import Routes
@@ -135,12 +135,8 @@ class _Job:
         _check_fallbacks(config, self.routes[1:])
 
     async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
-        grow: list[Callable[[], None]] = []
-
         def observe(event: Event) -> None:
             tally(event)
-            if isinstance(event, ConcurrencyChanged) and grow:
-                grow[0]()
             for observer in observers:
                 observer(event)
 
@@ -162,15 +158,7 @@ class _Job:
             return tally.summary(wall=self.clock.now() - began, stopped=self.drain.stop)
         async with AsyncExitStack() as stack:
             routes = self._open_routes(stack, observe)
-            sink = await asyncio.to_thread(
-                open_output,
-                self.output,
-                line_format=config.format,
-                order=config.order,
-                fresh=config.fresh,
-                force=config.force,
-                room=max(1024, 4 * self.ceiling),
-            )
+            sink = await asyncio.to_thread(self._open_output)
             stack.push_async_callback(sink.aclose)
             observe(self._started(total))
             engine = LocalEngine(
@@ -188,7 +176,6 @@ class _Job:
                 observer=observe,
                 random=random.random,
             )
-            grow.append(engine.grow)
             await engine.run(source, call, sink)
             done = Tidied() if self.drain.stop else await sink.finish()
         return tally.summary(
@@ -196,6 +183,17 @@ class _Job:
             cpu=time.process_time() - used,
             stopped=self.drain.stop,
             tidied=done,
+        )
+
+    def _open_output(self) -> Sink:
+        config = self.config
+        return open_output(
+            self.output,
+            line_format=config.format,
+            order=config.order,
+            fresh=config.fresh,
+            force=config.force,
+            room=max(1024, 4 * self.ceiling),
         )
 
     def _open_routes(self, stack: AsyncExitStack, observe: Observer) -> Routes:

@@ -53,8 +53,8 @@ class LocalEngine:
     """Runs at most ``width()`` rows at a time, and lets others in for those that back off.
 
     The width is asked for whenever a row comes or goes, so it may change while the job runs: what
-    is new of it is used at once after :meth:`grow`, else with the next row that ends; pumps that
-    are too many leave when their row has ended.
+    is new of it is used with the next row that ends; pumps that are too many leave when their row
+    has ended.
 
     Rows are read when a pump is free, so what is held in memory is at most four times the widest
     width in rows, however long the input. When ``drain`` is asked for, rows that were not sent yet
@@ -129,11 +129,6 @@ class LocalEngine:
     def unpark(self) -> None:
         """The row is back."""
         self._parked -= 1
-
-    def grow(self) -> None:
-        """The width may have grown: use it, also where every pump is busy. Safe at any time."""
-        if self._seats and self._drain.stop is None:
-            self._grow()
 
     def _grow(self) -> None:
         """Open one pump more where there is room; so there are never many more than rows.

@@ -355,20 +355,6 @@ async def finish(worker: Held, run: asyncio.Task[None]) -> None:
         await worker.let_go(100)
 
 
-async def test_a_width_that_grows_is_used_although_every_pump_is_busy() -> None:
-    bench, rows, worker = Bench(width=2), Rows(100), Held()
-    run = asyncio.create_task(bench.run(rows, worker))
-    await settle()
-    bench.width = 7
-    await settle()
-    assert len(worker.rows) == 2, "nobody has told"
-    bench.engine.grow()
-    await settle()
-    assert (len(worker.rows), rows.read) == (7, 7)
-    await finish(worker, run)
-    assert len(bench.sink.ids) == 100
-
-
 async def test_a_width_that_grows_is_used_with_the_next_row_that_ends() -> None:
     bench, worker = Bench(width=2), Held()
     run = asyncio.create_task(bench.run(Rows(100), worker))
@@ -411,40 +397,8 @@ async def test_what_is_held_in_memory_is_bounded_by_the_widest_width() -> None:
     await settle()
     assert rows.read == 8
     bench.width = 5
-    bench.engine.grow()
-    await settle()
-    assert rows.read == 20
-    bench.width = 1
-    bench.engine.grow()
-    await settle()
-    assert rows.read == 20
+    await worker.let_go(1)
+    assert rows.read == 1 + 20
     worker.parks = False
     await finish(worker, run)
     assert len(bench.sink.ids) == 1000
-
-
-async def test_growing_is_harmless_before_the_run_while_it_drains_and_after_it() -> None:
-    bench, rows, worker = Bench(width=2), Rows(100), Held()
-    bench.engine.grow()
-    run = asyncio.create_task(bench.run(rows, worker))
-    await settle()
-    bench.drain.request(Stop("SIGINT", "interrupted"))
-    bench.width = 50
-    bench.engine.grow()
-    await settle()
-    assert rows.read == 2
-    await finish(worker, run)
-    bench.engine.grow()
-    assert len(bench.sink.ids) == 2
-
-
-async def test_growing_when_the_source_is_dry_opens_nothing() -> None:
-    bench, worker = Bench(width=2), Held()
-    run = asyncio.create_task(bench.run(Rows(2), worker))
-    await settle()
-    await worker.let_go(1)
-    before = len(asyncio.all_tasks())
-    bench.width = 50
-    bench.engine.grow()
-    assert len(asyncio.all_tasks()) == before
-    await finish(worker, run)
