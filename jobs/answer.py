@@ -33,7 +33,7 @@ class Answer:
         self.sent = sent
         self._texts: list[str] = []
         self._reasoning: list[str] = []
-        self._tools = ToolCalls()
+        self._tools: ToolCalls | None = None
         self._began = sent
         self._last: float | None = None
         self.first: float | None = None
@@ -79,8 +79,10 @@ class Answer:
         if delta.reasoning:
             self._reasoning.append(delta.reasoning)
         self.logprobs.extend(delta.logprobs)
-        for part in delta.tool_calls:
-            self._tools.add(part)
+        if delta.tool_calls:
+            tools = self._tools = self._tools or ToolCalls()
+            for part in delta.tool_calls:
+                tools.add(part)
 
     @property
     def output(self) -> Any:
@@ -93,7 +95,7 @@ class Answer:
 
     @property
     def tool_calls(self) -> list[dict[str, Any]]:
-        calls = self._tools.listed()
+        calls = [] if self._tools is None else self._tools.listed()
         for call in calls:
             for body in (call.get("function"), call.get("custom")):
                 for key in ("arguments", "input"):
@@ -111,7 +113,8 @@ class Answer:
     @property
     def size(self) -> int:
         """How much arrived, in characters: to tell which of two broken attempts brought more."""
-        return sum(map(len, self._texts)) + sum(map(len, self._reasoning)) + self._tools.size
+        tools = 0 if self._tools is None else self._tools.size
+        return sum(map(len, self._texts)) + sum(map(len, self._reasoning)) + tools
 
     def __repr__(self) -> str:
         return f"<Answer {self.size} characters, {self.status or 'unfinished'}>"

@@ -57,10 +57,12 @@ class Call:
         """How the row ended. An error that every row would meet takes its route out of the job."""
         if isinstance(row, Rejected):
             return rejected(row)
-        progress = Progress(row)
+        progress = Progress(row, row)
         error: ProviderError | None = None
         while True:
-            found = await self._routes.next_lane(progress.spent, seat)
+            found = self._routes.pick(progress.spent)
+            if found is None:
+                found = await self._routes.next_lane(progress.spent, seat)
             if found is None:
                 return progress.failed(error or self._routes.last_error(), self._clock.now())
             lane, place, progress.probe = found

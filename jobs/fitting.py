@@ -49,10 +49,12 @@ class Fit(Struct, frozen=True):
 
         Raises :class:`.errors.BadRequest` where it does not fit.
         """
-        if problem := self.problem(request.endpoint, request.params):
-            raise BadRequest(problem, provider=self.name)
-        strangers = self.strangers(request.endpoint, request.params)
-        if not strangers:
+        dialect, endpoint = self.dialect, request.endpoint
+        takes = dialect.takes.get(endpoint)
+        if endpoint in dialect.endpoints and (takes is None or takes.issuperset(request.params)):
             return request, []
+        if problem := self.problem(endpoint, request.params):
+            raise BadRequest(problem, provider=self.name)
+        strangers = self.strangers(endpoint, request.params)
         kept = {name: value for name, value in request.params.items() if name not in strangers}
         return structs.replace(request, params=kept), strangers

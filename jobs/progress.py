@@ -22,7 +22,7 @@ class Best(Struct, frozen=True):
     place: int
 
 
-class Progress:
+class Progress(Struct, eq=False):
     """One row on its way; times in seconds.
 
     ``request`` is the row as ``lane``, the one at ``place``, is asked it. ``spent`` are the places
@@ -34,33 +34,26 @@ class Progress:
     others whether the lane answers.
     """
 
-    __slots__ = (
-        "_tries", "attempts", "best", "broke_at", "broken", "failures", "first_sent", "lane",
-        "limiter", "paused", "place", "probe", "request", "retried", "row", "spent", "started_at",
-        "tried_whole", "tries", "whole",
-    )  # fmt: skip
-
-    def __init__(self, row: Request) -> None:
-        self.row = row
-        self.request = row
-        self.lane: Lane | None = None
-        self.place = 0
-        self.spent: set[int] = set()
-        self.failures: list[tuple[str, str]] = []
-        self.attempts = 0
-        self.tries = 0
-        self._tries: dict[int, int] = {}
-        self.broken = 0
-        self.broke_at = math.inf
-        self.whole = False
-        self.tried_whole = False
-        self.paused = False
-        self.probe = False
-        self.limiter = 0.0
-        self.first_sent: float | None = None
-        self.started_at = 0.0
-        self.retried: list[str] = []
-        self.best: Best | None = None
+    row: Request
+    request: Request
+    lane: Lane | None = None
+    place: int = 0
+    spent: set[int] = set()
+    failures: list[tuple[str, str]] = []
+    attempts: int = 0
+    tries: int = 0
+    tries_elsewhere: dict[int, int] = {}
+    broken: int = 0
+    broke_at: float = math.inf
+    whole: bool = False
+    tried_whole: bool = False
+    paused: bool = False
+    probe: bool = False
+    limiter: float = 0.0
+    first_sent: float | None = None
+    started_at: float = 0.0
+    retried: list[str] = []
+    best: Best | None = None
 
     def take(self, lane: Lane, place: int) -> list[str]:
         """Go on with this lane; returns the names of the parameters that were dropped for it.
@@ -68,9 +61,9 @@ class Progress:
         Raises :class:`.errors.BadRequest` where the row does not fit it.
         """
         if self.lane is not None:
-            self._tries[self.place] = self.tries
+            self.tries_elsewhere[self.place] = self.tries
         self.lane, self.place = lane, place
-        self.tries, self.broken = self._tries.get(place, 0), 0
+        self.tries, self.broken = self.tries_elsewhere.get(place, 0), 0
         self.broke_at = math.inf
         self.whole = self.tried_whole = False
         row = self.row if place == 0 else structs.replace(self.row, model=lane.model)

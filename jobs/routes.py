@@ -58,26 +58,31 @@ class Routes:
         """How many requests may be in flight on all lanes together."""
         return sum(lane.gate.width for lane in self.lanes if lane.dead is None) or 1
 
+    def pick(self, spent: Set[int]) -> tuple[Lane, int, bool] | None:
+        """The lane to ask now, its place, and whether the row is its probe; None where none is."""
+        for place, lane in enumerate(self.lanes):
+            if lane.dead is not None or place in spent:
+                continue
+            if lane.breaker.opened_at is None:
+                return lane, place, False
+            if lane.breaker.admits_probe():
+                lane.breaker.probing = True
+                return lane, place, True
+        return None
+
     async def next_lane(self, spent: Set[int], seat: Seat) -> tuple[Lane, int, bool] | None:
-        """The lane to ask, its place, and whether the row is its probe.
+        """As :meth:`pick`, but waits in line for a lane.
 
         None where each lane is dead or among ``spent``, or the ones that are left have been out for
         too long while another one answers.
         """
-        while True:
-            for place, lane in enumerate(self.lanes):
-                if lane.dead is not None or place in spent:
-                    continue
-                if lane.breaker.closed:
-                    return lane, place, False
-                if lane.breaker.admits_probe():
-                    lane.breaker.probing = True
-                    return lane, place, True
+        while (found := self.pick(spent)) is None:
             left = [lane for n, lane in enumerate(self.lanes) if not lane.dead and n not in spent]
             if not left or (self._somebody_answers() and all(map(self._out_for_long, left))):
                 return None
             with seat:
                 await self._wait(spent)
+        return found
 
     def stop(self, lane: Lane, error: FatalError) -> None:
         """The lane is out of the job; the job ends where no other is left."""
