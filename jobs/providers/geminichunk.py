@@ -19,13 +19,13 @@ from .wire import loads
 NOTHING = Raw(b"")
 
 
-class FunctionCall(Struct):
+class FunctionCall(Struct, gc=False):
     name: str | None = None
     id: str | None = None
     args: Raw = NOTHING
 
 
-class Part(Struct, rename="camel"):
+class Part(Struct, rename="camel", gc=False):
     """One of these is set, beside ``thought`` and its signature."""
 
     text: str | None = None
@@ -38,22 +38,22 @@ class Part(Struct, rename="camel"):
     code_execution_result: Any = None
 
 
-class Content(Struct):
+class Content(Struct, gc=False):
     parts: list[Part] | None = None
 
 
-class Candidate(Struct, rename="camel"):
+class Candidate(Struct, rename="camel", gc=False):
     content: Content | None = None
     finish_reason: str | None = None
     finish_message: str | None = None
     logprobs_result: Any = None
 
 
-class Feedback(Struct, rename="camel"):
+class Feedback(Struct, rename="camel", gc=False):
     block_reason: str | None = None
 
 
-class Chunk(Struct, rename="camel"):
+class Chunk(Struct, rename="camel", gc=False):
     candidates: list[Candidate] | None = None
     usage_metadata: Raw = NOTHING
     prompt_feedback: Feedback | None = None

@@ -22,12 +22,8 @@ class GeminiParser(SseParser):
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes; bare JSON is one of them."""
-        if (
-            self._bare
-            or b"\n{" in data
-            or b"\n[" in data
-            or (self._fresh and data.startswith((b"{", b"[")))
-        ):
+        starts = self._fresh and data.startswith((b"{", b"["))
+        if self._bare or starts or (_suspect(data) and (b"\n{" in data or b"\n[" in data)):
             return self._outside(data)
         self._fresh = data.endswith(b"\n")
         return SseParser.feed(self, data)
@@ -51,3 +47,8 @@ class GeminiParser(SseParser):
         events.append(Event(text[:end].encode("utf-8", "surrogateescape")))
         rest = text[end:].encode("utf-8", "surrogateescape")
         return events + self.feed(rest) if rest else events
+
+
+def _suspect(data: bytes) -> bool:
+    """Whether bare JSON may begin within: not where whole events and no error are all there is."""
+    return b'"error"' in data or not data.endswith((b"\r\n\r\n", b"\n\n"))

@@ -61,9 +61,10 @@ class SseParser:
             self._opened = True
             data = data.removeprefix(BOM)
         if b"\r" in data:
-            if data.count(b"\r") != data.count(b"\r\n"):
+            plain = data.replace(b"\r\n", b"\n")
+            if b"\r" in plain:
                 return self._by_line(data)
-            data = data.replace(b"\r\n", b"\n")
+            data = plain
         return self._plain(data) if data.startswith(b"data: ") else self._blocks(data)
 
     def _plain(self, data: bytes) -> list[Event]:
