@@ -8,6 +8,7 @@ The scripted provider is the far side of ``ports.Provider``:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,6 +169,21 @@ class Ran:
         finally:
             assert self.routes is not None
             self.routes.close()
+
+    async def until_stopped(self, count: int) -> float:
+        """Ask so many rows at once; when the job was asked to end, no row having its end yet."""
+        call = self.call()
+        tasks = [asyncio.create_task(call(ask(id=f"r{n}"), Chair())) for n in range(count)]
+        stopped = asyncio.get_running_loop().create_future()
+        self.drain.listen(lambda stop: stopped.set_result(VirtualClock().now()))
+        at: float = await stopped
+        assert not any(task.done() for task in tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert self.routes is not None
+        self.routes.close()
+        return at
 
 
 def ask(**more: Any) -> Request:

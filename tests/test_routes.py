@@ -273,22 +273,7 @@ def test_an_outage_that_lasts_too_long_asks_the_job_to_end_and_fails_no_row() ->
     server = Outage(0.0, 10_000.0)
     ran = Ran(server, concurrency=4, max_outage=60.0)
 
-    async def main() -> float:
-        call = ran.call()
-        tasks = [asyncio.create_task(call(ask(id=f"r{n}"), Chair())) for n in range(20)]
-        stopped = asyncio.get_running_loop().create_future()
-        ran.drain.listen(lambda stop: stopped.set_result(VirtualClock().now()))
-        at: float = await stopped
-        assert not any(task.done() for task in tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert ran.routes is not None
-        ran.routes.close()
-        return at
-
-    at = run_virtual(main())
-    assert at == pytest.approx(60, abs=5)
+    assert run_virtual(ran.until_stopped(20)) == pytest.approx(60, abs=5)
     assert ran.drain.stop is not None
     assert ran.drain.stop.cause == "outage"
     assert "a/m0" in ran.drain.stop.message

@@ -72,21 +72,7 @@ def test_a_route_that_answers_nothing_but_429_gives_its_rows_to_the_next(
 def test_where_it_is_the_only_one_no_row_fails_and_the_job_ends_after_max_outage() -> None:
     ran = Ran(Refusing(math.inf, None), concurrency=16, retries=STORMS, max_outage=300.0)
 
-    async def main() -> float:
-        call = ran.call()
-        tasks = [asyncio.create_task(call(ask(id=f"r{n}"), Chair())) for n in range(40)]
-        stopped = asyncio.get_running_loop().create_future()
-        ran.drain.listen(lambda stop: stopped.set_result(VirtualClock().now()))
-        at: float = await stopped
-        assert not any(task.done() for task in tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert ran.routes is not None
-        ran.routes.close()
-        return at
-
-    assert 300 < run_virtual(main()) < 360
+    assert 300 < run_virtual(ran.until_stopped(40)) < 360
     assert ran.drain.stop is not None
     assert "HTTP 429: slow down" in ran.drain.stop.message
 
