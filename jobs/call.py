@@ -20,7 +20,7 @@ from .errors import (
 from .events import AttemptFailed, ParamsDropped
 from .lane import Lane
 from .model import Rejected, Result, Row
-from .ports import Clock, Observer, Permit, Seat, TurnedAway
+from .ports import Clock, Observer, Permit, Seat, TextHeard, TurnedAway
 from .progress import Progress, rejected
 from .retry import Decision, GiveUp, Retry, RetryPolicy, decide
 from .routes import Routes
@@ -43,7 +43,9 @@ class Call:
         clock: Clock,
         observer: Observer,
         random: Callable[[], float],
+        heard: TextHeard | None = None,
     ) -> None:
+        self._heard = heard
         self._routes = routes
         self._policy = policy
         self._clock = clock
@@ -134,10 +136,14 @@ class Call:
             try:
                 stream = lane.provider.stream(request, whole=progress.whole, hear=permit.hear)
                 probe = progress.probe
+                if (heard := self._heard) is not None:
+                    heard(progress.row, None)
                 async with aclosing(stream):
                     async for delta in stream:
                         at = now()
                         answer.add(delta, at)
+                        if heard is not None and delta.text:
+                            heard(progress.row, delta.text)
                         if probe and at - answer.sent > LONGEST_COOLDOWN:
                             probe = False
                             self._answers(lane, progress)  # others need not wait for its end

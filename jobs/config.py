@@ -89,3 +89,31 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_failed: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?%?$")] = "0"
     summary: str | None = None
     quiet: bool = False
+
+
+class AnalyzeConfig(JobConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that `llmbatch analyze` can be told, beside what a job can.
+
+    Of a job's own settings it leaves out what is about rows: ``inputs``, ``template``, ``output``
+    and their like. ``documents`` are files, folders, globs and ``-``. ``chunk_tokens`` and
+    ``overlap`` are tokens, None is fitted to the model; ``model_context`` is how many tokens the
+    model can read and write together, where it is not known. ``map_prompt``, ``fold_prompt`` and
+    ``schema`` are paths. ``report`` is where the report goes, ``-`` or None is standard output;
+    ``results`` is the file of the chunks' own results.
+    """
+
+    documents: tuple[str, ...] = ()
+    task: str | None = None
+    map_prompt: str | None = None
+    fold_prompt: str | None = None
+    encoding: str | None = None
+    chunk_tokens: Count | None = None
+    overlap: Natural | None = None
+    context: Literal["none", "previous"] = "none"
+    model_context: Count | None = None
+    fold: Literal["summary", "concat", "none"] = "summary"
+    quotes: bool = False
+    schema: str | None = None
+    report: str | None = None
+    report_format: Literal["markdown", "jsonl", "csv"] | None = None
+    results: str | None = None

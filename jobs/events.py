@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from .errors import ProviderError
-from .model import Request, Result, Status
+from .model import Chunk, DocumentFacts, Request, Result, Status
 
 
 class JobStarted(Struct, frozen=True):
@@ -15,7 +15,8 @@ class JobStarted(Struct, frozen=True):
 
     ``model`` is the first route, ``fallbacks`` are the others. ``concurrency`` is the most that may
     be in flight, ``auto`` says that it is found out below that. ``rpm`` and ``tpm`` are the limits
-    in force, a minute; None is unlimited.
+    in force, a minute; None is unlimited. ``bytes`` is the size of the documents of an analysis,
+    None where it is not known before they are read.
     """
 
     total: int | None
@@ -26,6 +27,28 @@ class JobStarted(Struct, frozen=True):
     tpm: float | None
     auto: bool = False
     fallbacks: Sequence[str] = ()
+    bytes: int | None = None
+
+
+class DocumentRead(Struct, frozen=True):
+    """A document was read and cut to its end."""
+
+    facts: DocumentFacts
+
+
+class ChunksCounted(Struct, frozen=True):
+    """All documents are read: so many chunks there are."""
+
+    chunks: int
+
+
+class ChunkEnded(Struct, frozen=True):
+    """A chunk has its end, in this run or (``earlier``) in one before."""
+
+    chunk: Chunk
+    status: Status
+    reason: str = ""
+    earlier: bool = False
 
 
 class RowSkipped(Struct, frozen=True):
@@ -126,6 +149,9 @@ class Draining(Struct, frozen=True):
 
 Event = (
     JobStarted
+    | DocumentRead
+    | ChunksCounted
+    | ChunkEnded
     | RowSkipped
     | AttemptFailed
     | RowFinished

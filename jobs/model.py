@@ -10,14 +10,91 @@ from msgspec import UNSET, Struct, UnsetType
 Endpoint = Literal["chat", "completions", "embeddings", "responses"]
 """What is asked of the provider; ``chat`` is ``/chat/completions`` in OpenAI's words."""
 
-Status = Literal["ok", "truncated", "refused", "filtered", "partial", "invalid", "error"]
-"""How a row ended. Proof, not hope: a stream without its finish is never ``ok``."""
+Status = Literal[
+    "ok", "truncated", "refused", "filtered", "partial", "invalid", "error", "invalid_output"
+]
+"""How a row ended. Proof, not hope: a stream without its finish is never ``ok``, nor is an answer
+that does not fit the schema which was asked for."""
 
 FINAL: frozenset[str] = frozenset({"ok", "truncated", "refused", "filtered", "invalid"})
-"""Statuses that a resumed job leaves alone; ``partial`` and ``error`` run again."""
+"""Statuses that a resumed job leaves alone; the others run again."""
 
 GOOD: frozenset[str] = frozenset({"ok", "truncated"})
 """Statuses that do not count as failed."""
+
+
+class Chunk(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A piece of a document, and where it stands in it.
+
+    ``number`` counts from 1 over all documents of the job. ``start`` and ``end`` are characters of
+    the document's text, ``byte_start`` and ``byte_end`` the bytes that they are stored in (of the
+    text in UTF-8, where it was taken out of a PDF, DOCX or HTML file); these spans tile the
+    document. ``overlap`` is how many characters before ``start`` are sent as well, ``tokens`` what
+    both have together. ``page`` and ``last_page`` count from 1 and are set where there are pages.
+    ``headings`` is the path of headings above ``start``, the outermost first.
+    """
+
+    document: str
+    number: int
+    start: int
+    end: int
+    byte_start: int
+    byte_end: int
+    tokens: int
+    overlap: int = 0
+    page: int | None = None
+    last_page: int | None = None
+    headings: tuple[str, ...] = ()
+
+
+class Fold(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which partial reports a row folds: ``number`` counts from 1 within its ``level``, from 1 too.
+
+    ``first_chunk`` and ``last_chunk`` are the numbers of the chunks that it stands for. Citation
+    ``[i]`` in its output means chunk ``sources[i - 1]``. ``final`` makes it the report.
+    """
+
+    level: int
+    number: int
+    first_chunk: int
+    last_chunk: int
+    sources: tuple[int, ...] = ()
+    final: bool = False
+
+
+class Quote(Struct, frozen=True, omit_defaults=True):
+    """Words that the model says it took from the document, and whether they are there.
+
+    ``folded`` is found after white space and case were folded. ``start`` and ``end`` are
+    characters of the document; None where it is ``missing``.
+    """
+
+    text: str
+    found: Literal["exact", "folded", "missing"]
+    start: int | None = None
+    end: int | None = None
+
+
+class DocumentFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What reading a document to its end has shown.
+
+    ``bytes`` and ``characters`` are of its text, as in :class:`Chunk`. ``encoding`` is its name in
+    Python, None where the format has none; ``encoding_from`` says how it is known.
+    ``undecodable`` counts bytes that are none in that encoding: each is kept as U+FFFD, the first
+    one is at byte ``first_undecodable``. ``empty_pages`` have no text.
+    """
+
+    path: str
+    title: str
+    format: str
+    bytes: int
+    characters: int
+    encoding: str | None = None
+    encoding_from: Literal["bom", "content", "declared", "guessed", "given"] | None = None
+    undecodable: int = 0
+    first_undecodable: int | None = None
+    pages: int | None = None
+    empty_pages: int = 0
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -29,7 +106,8 @@ class Request(Struct, frozen=True, kw_only=True):
     parts of the body that are sent as they stand, whatever the provider. ``model`` is the name the
     server knows. ``line`` is 1-based within ``path``. ``fingerprint`` covers everything that shapes
     the answer.
-    ``read_at`` is the clock's time (seconds) at which the row was read.
+    ``read_at`` is the clock's time (seconds) at which the row was read. ``chunk`` or ``fold`` is
+    set on the rows of an analysis.
     """
 
     id: str
@@ -44,6 +122,8 @@ class Request(Struct, frozen=True, kw_only=True):
     extra: Mapping[str, Any] = {}
     metadata: Mapping[str, Any] = {}
     read_at: float = 0.0
+    chunk: Chunk | UnsetType = UNSET
+    fold: Fold | UnsetType = UNSET
 
     @property
     def max_tokens(self) -> int | None:
@@ -175,6 +255,9 @@ class Result(Struct, frozen=True, kw_only=True, omit_defaults=False):
     logprobs: Sequence[Any] | UnsetType = UNSET
     reasoning: str | UnsetType = UNSET
     endpoint: Endpoint | UnsetType = UNSET
+    chunk: Chunk | UnsetType = UNSET
+    fold: Fold | UnsetType = UNSET
+    quotes: Sequence[Quote] | UnsetType = UNSET
 
 
 class Tidied(Struct, frozen=True):

@@ -6,7 +6,7 @@ Source.requests() -> Engine -> Call(row) - Gate.admit - Provider.stream
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -164,6 +164,22 @@ class Engine(Protocol):
     """Who runs the calls: a bounded pump from source through worker to sink."""
 
     async def run(self, source: Source, worker: Worker, sink: Sink) -> None: ...
+
+
+class Live(Protocol):
+    """Where a report is shown."""
+
+    def draft(self, text: str | None) -> None:
+        """The next piece of a report that is being written; None: what came so far is void."""
+        ...
+
+    def report(self, pieces: Iterable[str]) -> None:
+        """The whole report, drafted or not. Raises :class:`.errors.SinkError`."""
+        ...
+
+
+TextHeard = Callable[[Request, str | None], None]
+"""Told each piece of text as it arrives; None where a new attempt at the row begins."""
 
 
 class Observer(Protocol):

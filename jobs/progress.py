@@ -123,6 +123,8 @@ class Progress(Struct, eq=False):
             logprobs=UNSET if answer is None else answer.logprobs or UNSET,
             reasoning=UNSET if answer is None else answer.reasoning or UNSET,
             endpoint=UNSET if row.endpoint == "chat" else row.endpoint,
+            chunk=row.chunk,
+            fold=row.fold,
         )
 
     def _metrics(self, answer: Answer | None, now: float) -> Metrics | None:

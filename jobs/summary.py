@@ -9,9 +9,13 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from .bound import Bound, Evidence, bound
+from .coverage import Coverage, Covering
 from .drain import Stop
 from .events import (
     AttemptFailed,
+    ChunkEnded,
+    ChunksCounted,
+    DocumentRead,
     Draining,
     Event,
     JobStarted,
@@ -126,6 +130,7 @@ class Tally:
         self.fallbacks = 0
         self.dropped: Counter[str] = Counter()
         self.traffic: dict[str, Traffic] = {}
+        self.covering = Covering()
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -145,6 +150,8 @@ class Tally:
                 self.started = event
             case Draining():
                 pass
+            case DocumentRead() | ChunksCounted() | ChunkEnded():
+                self.covering(event)
             case _:
                 self.route(event.route)(event)
 

@@ -40,8 +40,9 @@ ALLOWED: dict[str, set[str]] = {
     "tokens": {"model"},
     "toolcalls": set(),
     "answer": {"model", "toolcalls"},
-    "summary": {"bound", "drain", "events", "histogram", "model", "traffic"},
+    "summary": {"bound", "coverage", "drain", "events", "histogram", "model", "traffic"},
     "bound": set(),
+    "coverage": {"events", "model"},
     "traffic": {"events"},
     "settings": BASE | DATA,
     "summaryfile": {"errors", "summary"},
@@ -52,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "progress": {"answer", "errors", "lane", "model"},
     "routes": {"breaker", "drain", "errors", "events", "lane", "ports"},
     "call": VALUES | {"answer", "breaker", "lane", "progress", "routes"},
+    "fold": VALUES | {"coverage"},
     **dict.fromkeys(STAGES - {"call"}, VALUES),
 }
 ALLOWED["providers"] = VALUES | {"keys"}

@@ -1,0 +1,1 @@
+"""Documents in: files, folders, globs and standard input, each read as a stream of text."""
