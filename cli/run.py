@@ -15,7 +15,8 @@ import click
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.drain import Drain, Stop
 from llmbatch.jobs.errors import SinkError, SourceError
-from llmbatch.jobs.job import run_job_async, run_loop
+from llmbatch.jobs.job import run_job_async
+from llmbatch.jobs.pipeline import run_loop
 from llmbatch.jobs.summary import Summary, Tally
 from llmbatch.jobs.summaryfile import check_summary_path, write_summary
 

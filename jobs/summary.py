@@ -49,6 +49,25 @@ class TimeSpent(Struct, frozen=True):
     source: float
 
 
+class Analysis(Struct, frozen=True, kw_only=True):
+    """What an analysis came to, beside its rows.
+
+    ``report`` is where the report went, None where none was written. ``skipped`` are files that
+    were found and are no documents, with the reason. ``quotes`` counts them by how they were
+    ``found``. ``invented`` are citations of sources that there are not, which were taken out;
+    ``uncited`` are statements of the report that no source could be found for.
+    """
+
+    coverage: Coverage
+    report: str | None = None
+    chunks: int = 0
+    folds: int = 0
+    skipped: Mapping[str, str] = {}
+    quotes: Mapping[str, int] = {}
+    invented: int = 0
+    uncited: int = 0
+
+
 class Summary(Struct, frozen=True, kw_only=True):
     """The end of a job, as ``--summary`` writes it.
 
@@ -61,6 +80,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     ``fallbacks`` those of them that another route than the first answered. ``routes`` are the
     figures of every route that something happened to. ``dropped`` counts the rows that lost a
     parameter which their route does not know, by its name. ``bound`` says what bounded the run.
+    ``analysis`` is set where documents were analysed; rows are their chunks and folds then.
     """
 
     output: str
@@ -88,6 +108,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     first_invalid: str | None = None
     output_lines: Tidied = NOTHING
     stopped: Stop | None = None
+    analysis: Analysis | None = None
 
     @property
     def failed(self) -> int:

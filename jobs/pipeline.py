@@ -1,0 +1,201 @@
+"""What every job is run with, whatever its rows are: routes, limits, an engine, their order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import ValidationError, convert, structs
+
+from .call import Call
+from .clock import SystemClock
+from .config import JobConfig
+from .drain import Drain
+from .embedded.weights import require
+from .engines.local import LocalEngine
+from .errors import ConfigError
+from .events import JobStarted
+from .filelimit import make_room, room_for
+from .lanes import Opening, fit_of
+from .ports import Observer, Sink, Source, TextHeard, Worker
+from .providers.registry import Route, resolve
+from .retry import RetryPolicy
+from .routes import Routes
+from .sources.parameters import job_params
+
+C = TypeVar("C", bound=JobConfig)
+T = TypeVar("T")
+
+
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop, which halves the cost of a stream, where there is one."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+def refuse_in_loop(name: str) -> None:
+    """Raise RuntimeError where an event loop runs; ``name`` is the function that a user called."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        f"{name} can't run where an event loop runs already, as in a notebook: "
+        f"write `await {name}_async(config)` there"
+    )
+
+
+def checked(config: C) -> C:
+    """The same with its types made sure of, which nobody did for one that was made by hand."""
+    kind = type(config)
+    try:
+        return convert(structs.asdict(config), kind, from_attributes=True)
+    except ValidationError as error:
+        raise ConfigError(f"{kind.__name__}: {error}") from None
+
+
+class Pipeline:
+    """Routes as the configuration names them, ready to be opened.
+
+    Raises ConfigError for whatever of it could not work. ``ceiling`` is how many requests may be
+    in flight, ``weights`` are those of the embedded models.
+    """
+
+    def __init__(
+        self, config: JobConfig, environ: Mapping[str, str] | None, drain: Drain | None
+    ) -> None:
+        self.config = config
+        self.environ = os.environ if environ is None else environ
+        self.drain = drain or Drain()
+        self.clock = SystemClock()
+        self.routes = resolve(config, self.environ)
+        self.first = self.routes[0]
+        self.ceiling = _make_room(self.routes, config.max_concurrency)
+        self.weights = {
+            route.target: require(route.embedded, self.environ)
+            for route in self.routes
+            if route.embedded is not None
+        }
+
+    def check_fallbacks(self) -> None:
+        """A route that could not answer a single row is a mistake to be told before the night.
+
+        Raises ConfigError; what single rows ask is found out with each of them.
+        """
+        config = self.config
+        params, _ = job_params(config.params, config.endpoint)
+        for route in self.routes[1:]:
+            if problem := fit_of(route, config).problem(config.endpoint, params):
+                raise ConfigError(f"fallback {route.label}: {problem}")
+
+    def started(self, output: str, total: int | None, size: int | None = None) -> JobStarted:
+        """What observers are told first; ``size`` in bytes."""
+        first, *others = self.routes
+        auto = first.concurrency == "auto"
+        return JobStarted(
+            total=total,
+            output=output,
+            model=first.label,
+            concurrency=self.ceiling if first.concurrency == "auto" else first.concurrency,
+            rpm=first.rpm,
+            tpm=first.tpm,
+            auto=auto,
+            fallbacks=[route.label for route in others],
+            bytes=size,
+        )
+
+    @asynccontextmanager
+    async def open(
+        self, open_sink: Callable[[], Sink], observe: Observer
+    ) -> AsyncGenerator[tuple[Routes, Sink], None]:
+        """The routes and the output, until they are closed again."""
+        async with AsyncExitStack() as stack:
+            routes = self._open_routes(stack, observe)
+            sink = await asyncio.to_thread(open_sink)
+            stack.push_async_callback(sink.aclose)
+            yield routes, sink
+
+    async def pump(
+        self,
+        source: Source,
+        routes: Routes,
+        sink: Sink,
+        observe: Observer,
+        *,
+        around: Callable[[Worker], Worker] = lambda worker: worker,
+        heard: TextHeard | None = None,
+    ) -> None:
+        """Ask every row of the source; ``around`` may put something around the asking of a row."""
+        config = self.config
+        engine = LocalEngine(
+            width=lambda: routes.width,
+            drain=self.drain,
+            grace=config.grace,
+            clock=self.clock,
+            observer=observe,
+        )
+        call = Call(
+            routes,
+            RetryPolicy(retries=config.retries, max_wait=config.max_wait),
+            clock=self.clock,
+            observer=observe,
+            random=random.random,
+            heard=heard,
+        )
+        await engine.run(source, around(call), sink)
+
+    def _open_routes(self, stack: AsyncExitStack, observe: Observer) -> Routes:
+        opening = Opening(
+            config=self.config,
+            environ=self.environ,
+            clock=self.clock,
+            observe=observe,
+            weights=self.weights,
+            ceiling=self.ceiling,
+        )
+        lanes = []
+        for route in self.routes:
+            lane = opening.lane(route)
+            stack.push_async_callback(lane.provider.aclose)
+            lanes.append(lane)
+        routes = Routes(
+            lanes,
+            max_outage=self.config.max_outage,
+            drain=self.drain,
+            clock=self.clock,
+            observer=observe,
+        )
+        stack.callback(routes.close)
+        return routes
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {', '.join(route.label for route in self.routes)}>"
+
+
+def import_senders() -> None:
+    """Import aiohttp, the most of the start: after a job may be refused, and off its clock."""
+    from .providers import opening  # noqa: F401 - Python keeps it for the lanes
+
+
+def same_file(one: str, other: str) -> bool:
+    """Whether two paths lead to one file, also where it is not there yet."""
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return Path(one).absolute() == Path(other).absolute()
+
+
+def _make_room(routes: Sequence[Route], ceiling: int) -> int:
+    """Open files for what may be in flight; returns how far ``auto`` may go."""
+    fixed = sum(route.concurrency for route in routes if isinstance(route.concurrency, int))
+    auto = sum(route.concurrency == "auto" for route in routes)
+    make_room(fixed)
+    return max(1, (room_for(fixed + auto * ceiling) - fixed) // auto) if auto else fixed
