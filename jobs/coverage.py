@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from .events import ChunkEnded, ChunksCounted, DocumentRead
@@ -34,6 +36,25 @@ class Coverage(Struct, frozen=True, kw_only=True):
     failed: int
     truncated: int
     gaps: tuple[Gap, ...]
+
+
+class Analysis(Struct, frozen=True, kw_only=True):
+    """What an analysis came to, beside its rows.
+
+    ``report`` is where the report went, None where none was written. ``skipped`` are files that
+    were found and are no documents, with the reason. ``quotes`` counts them by how they were
+    ``found``. ``invented`` are citations of sources that there are not, which were taken out;
+    ``uncited`` are statements of the report that no source could be found for.
+    """
+
+    coverage: Coverage
+    report: str | None = None
+    chunks: int = 0
+    folds: int = 0
+    skipped: Mapping[str, str] = {}
+    quotes: Mapping[str, int] = {}
+    invented: int = 0
+    uncited: int = 0
 
 
 class Covering:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from .bound import Bound, Evidence, bound
-from .coverage import Coverage, Covering
+from .coverage import Analysis, Covering
 from .drain import Stop
 from .events import (
     AttemptFailed,
@@ -47,25 +47,6 @@ class TimeSpent(Struct, frozen=True):
     provider: float
     backoff: float
     source: float
-
-
-class Analysis(Struct, frozen=True, kw_only=True):
-    """What an analysis came to, beside its rows.
-
-    ``report`` is where the report went, None where none was written. ``skipped`` are files that
-    were found and are no documents, with the reason. ``quotes`` counts them by how they were
-    ``found``. ``invented`` are citations of sources that there are not, which were taken out;
-    ``uncited`` are statements of the report that no source could be found for.
-    """
-
-    coverage: Coverage
-    report: str | None = None
-    chunks: int = 0
-    folds: int = 0
-    skipped: Mapping[str, str] = {}
-    quotes: Mapping[str, int] = {}
-    invented: int = 0
-    uncited: int = 0
 
 
 class Summary(Struct, frozen=True, kw_only=True):
