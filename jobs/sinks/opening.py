@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from .problems import unopened
 from .resume import ResumeIndex
 from .stream import StreamSink
 from .tidy import InputOrder
+
+Index = TypeVar("Index", bound=ResumeIndex)
 
 Output = FileSink | StreamSink | OrderedSink
 """What :func:`open_output` gives: a Sink that is told of each row, and when the job is done."""
@@ -45,7 +47,7 @@ def open_output(
     encode = ENCODERS[line_format]
     if path == "-":
         stream = StreamSink(1, "standard output", encode)
-    elif _is_special(place):
+    elif is_special(place):
         try:
             fd = os.open(place, os.O_WRONLY)
         except OSError as error:
@@ -58,7 +60,11 @@ def open_output(
     else:
         file = HeldFile(place)
         try:
-            index = _start_over(file, force) if fresh else _take_up(file, line_format)
+            if fresh:
+                start_over(file, force)
+                index = ResumeIndex()
+            else:
+                index = take_up(file, line_format, ResumeIndex)
         except BaseException:
             file.close()
             raise
@@ -66,7 +72,7 @@ def open_output(
     return OrderedSink(stream, room) if order == "input" else stream
 
 
-def _is_special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
     """Whether it is a pipe or a device: nothing that can be locked, synced or resumed."""
     try:
         mode = path.stat().st_mode
@@ -75,7 +81,8 @@ def _is_special(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _start_over(file: HeldFile, force: bool) -> ResumeIndex:
+def start_over(file: HeldFile, force: bool) -> None:
+    """Empty the file. Raises ConfigError where it holds something and ``force`` is not given."""
     if file.size:
         if not force:
             raise ConfigError(
@@ -83,11 +90,14 @@ def _start_over(file: HeldFile, force: bool) -> ResumeIndex:
                 "add --force to do so, or leave out --fresh to go on where it stopped"
             )
         file.replace(())
-    return ResumeIndex()
 
 
-def _take_up(file: HeldFile, line_format: Format) -> ResumeIndex:
-    index = ResumeIndex.of(file.fd)
+def take_up(file: HeldFile, line_format: Format, kind: type[Index]) -> Index:
+    """What the file holds already, without the line that was torn when a run was killed.
+
+    Raises SinkError where that is not results, ConfigError where they are of another format.
+    """
+    index = kind.of(file.fd)
     torn = bool(index.tail) and is_torn(index.tail)
     if not index.readable and (index.unreadable or (index.tail and not torn)):
         raise SinkError(

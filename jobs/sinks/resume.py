@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator
-from typing import get_args
+from typing import Self, get_args
 
 from ..compact import CompactMap
 from ..model import FINAL, Status
@@ -64,7 +64,7 @@ class ResumeIndex:
         self.formats: set[Format] = set()
 
     @classmethod
-    def of(cls, fd: int) -> ResumeIndex:
+    def of(cls, fd: int) -> Self:
         """Read the whole file: seconds for a million lines."""
         index = cls()
         if os.fstat(fd).st_size:
@@ -74,19 +74,32 @@ class ResumeIndex:
 
     def status(self, row_id: str, fingerprint: str) -> Status | None:
         """How the row ended, where the output proves that it did; None where it is to run."""
-        found = self._rows.get(key(row_id, fingerprint))
+        found = self._rows.get(self.key(row_id, fingerprint))
         return None if found is None else _STATUSES[found % _WIDTH]
 
     def done(self, row_id: str, fingerprint: str) -> bool:
         """Whether the output has this id with this fingerprint and a final status."""
-        return key(row_id, fingerprint) in self._rows
+        return self.key(row_id, fingerprint) in self._rows
+
+    def line(self, row_id: str, fingerprint: str) -> int | None:
+        """The number of the line that proves it, from 0."""
+        found = self._rows.get(self.key(row_id, fingerprint))
+        return None if found is None else found // _WIDTH
+
+    @staticmethod
+    def key(row_id: str, fingerprint: str) -> int:
+        """What makes two rows the same."""
+        return key(row_id, fingerprint)
+
+    def outlives(self, row_id: str) -> bool:  # noqa: ARG002 - others may know better
+        """Whether the result of a row that this run did not read is kept."""
+        return True
 
     def skip(self, row_id: str, fingerprint: str) -> int:
         """Mark the line of a row that is done as part of the finished file; its number."""
-        found = self._rows.get(key(row_id, fingerprint))
-        if found is None:
+        line = self.line(row_id, fingerprint)
+        if line is None:
             raise KeyError(row_id)
-        line = found // _WIDTH
         self.kept[line] = 1
         return line
 
@@ -117,7 +130,7 @@ class ResumeIndex:
         self.formats.add(stored.format)
         if stored.status in FINAL:
             value = number * _WIDTH + _CODES[stored.status]
-            self._rows.put(key(stored.id, stored.fingerprint), value)
+            self._rows.put(self.key(stored.id, stored.fingerprint), value)
 
     def _add_unreadable(self, line: bytes, number: int) -> None:
         self.kept.append(1)

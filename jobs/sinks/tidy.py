@@ -70,7 +70,7 @@ def _keep_strangers(fd: int, index: ResumeIndex) -> int:
     for number, line in enumerate(lines(fd)):
         if number >= len(kept):
             break
-        if not kept[number] and (stored := read(line)) is not None:
+        if not kept[number] and (stored := read(line)) is not None and index.outlives(stored.id):
             last.put(key(stored.id), number + 1)
     for number, line in enumerate(lines(fd)):
         if (number >= len(kept) or kept[number]) and (stored := read(line)) is not None:

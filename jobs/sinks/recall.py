@@ -1,0 +1,171 @@
+"""A results file whose answers are found by what was asked, and can be read back."""
+
+from __future__ import annotations
+
+import os
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from msgspec import structs
+
+from ..errors import ConfigError, SinkError
+from ..model import Request, Result, Row, Status
+from ..records import decode, encode
+from .file import FileSink
+from .held import HeldFile
+from .opening import is_special, start_over, take_up
+from .resume import ResumeIndex, key
+
+READ = 1 << 14
+"""Bytes that are read at once of a line whose length is not known."""
+
+Finish = Callable[[Row, Result], Result]
+"""What is added to a row's result before it is written."""
+
+
+class AnswerIndex(ResumeIndex):
+    """Finds a result by its fingerprint alone: where in the document a chunk stands may change.
+
+    The file describes the documents as they are: results of the ids that ``own`` matches do not
+    outlive the chunks that they were about.
+    """
+
+    __slots__ = ("own",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own: re.Pattern[str] | None = None
+
+    @staticmethod
+    def key(row_id: str, fingerprint: str) -> int:  # noqa: ARG004 - as for every index
+        return key(fingerprint)
+
+    def outlives(self, row_id: str) -> bool:
+        return self.own is None or self.own.fullmatch(row_id) is None
+
+
+class RecallSink(FileSink):
+    """A file of results that remembers, for every row, how it ended and with what answer.
+
+    A row that was answered under another id, or stands elsewhere in its document now, gets a line
+    of its own with the same answer; the older one is dropped at the end like every superseded one.
+    ``finish_row`` is asked for what is added to each result, ``taken`` is told of all of them.
+    """
+
+    __slots__ = ("_finish_row", "_places", "_rows", "_taken", "answers")
+
+    def __init__(
+        self,
+        file: HeldFile,
+        index: AnswerIndex,
+        *,
+        finish_row: Finish,
+        taken: Callable[[Row, Result, bool], None],
+    ) -> None:
+        super().__init__(file, index, encode)
+        self.answers = index
+        self._finish_row = finish_row
+        self._taken = taken
+        self._rows: dict[str, Row] = {}
+        self._places = array("Q")  # number of a chunk -> its line's first byte, from 1; 0 is none
+
+    async def expect(self, row: Row) -> Status | None:
+        """As every sink; the answer of a row that is done is handed on before this returns."""
+        line = self.answers.line(row.id, row.fingerprint)
+        if line is None or not isinstance(row, Request):
+            self._rows[row.id] = row
+            return None
+        stored = self._read(self.answers.starts[line])
+        result = self._finish_row(row, _as(row, stored))
+        if result == stored:
+            self.answers.skip(row.id, row.fingerprint)
+            self._place(result, self.answers.starts[line])
+        else:
+            await self._append(result)
+        self.skipped[result.status] += 1
+        self._taken(row, result, True)
+        return result.status
+
+    async def write(self, result: Result) -> None:
+        row = self._rows.pop(result.id)
+        result = self._finish_row(row, result)
+        await self._append(result)
+        self._taken(row, result, False)
+
+    def read_back(self, chunks: Iterable[int]) -> Iterator[Result]:
+        """The results of these chunks, by their numbers; those that have none are left out.
+
+        To be read before :meth:`finish`, which moves lines. Raises SinkError.
+        """
+        for number in chunks:
+            place = self._places[number] if number < len(self._places) else 0
+            if place:
+                yield self._read(place - 1)
+
+    async def _append(self, result: Result) -> None:
+        start = self._file.size
+        await super().write(result)
+        self._place(result, start)
+
+    def _place(self, result: Result, start: int) -> None:
+        if not result.chunk:
+            return
+        number = result.chunk.number
+        if number >= len(self._places):
+            self._places.extend([0] * (number - len(self._places) + 1))
+        self._places[number] = start + 1
+
+    def _read(self, start: int) -> Result:
+        pieces = []
+        try:
+            while piece := os.pread(self._file.fd, READ, start):
+                line, end, _ = piece.partition(b"\n")
+                pieces.append(line)
+                if end:
+                    break
+                start += len(piece)
+            return decode(b"".join(pieces))
+        except (OSError, ValueError, RecursionError) as error:
+            raise SinkError(f"{self._file.path}: a result can't be read back: {error}") from error
+
+
+def open_results(
+    path: str,
+    *,
+    fresh: bool,
+    force: bool,
+    own: re.Pattern[str],
+    finish_row: Finish,
+    taken: Callable[[Row, Result, bool], None],
+) -> RecallSink:
+    """Open a results file of an analysis; takes seconds where a million lines are in it.
+
+    Raises ConfigError, OutputLocked and SinkError as :func:`.opening.open_output` does.
+    """
+    place = Path(path)
+    if is_special(place) or path == "-":
+        raise ConfigError(f"--results {path}: must be a file, which resume reads: name another one")
+    try:
+        file = HeldFile(place)
+        try:
+            if fresh:
+                start_over(file, force)
+                index = AnswerIndex()
+            else:
+                index = take_up(file, "jsonl", AnswerIndex)
+        except BaseException:
+            file.close()
+            raise
+    except (SinkError, ConfigError) as error:  # -o is another file here
+        raise type(error)(str(error).replace("(-o)", "(--results)")) from error
+    index.own = own
+    return RecallSink(file, index, finish_row=finish_row, taken=taken)
+
+
+def _as(row: Request, stored: Result) -> Result:
+    """The stored answer as this row's own."""
+    return structs.replace(
+        stored, id=row.id, line=row.line, chunk=row.chunk, fold=row.fold, metadata=row.metadata
+    )
