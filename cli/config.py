@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JobCommand, JobOption, job_options, settings_from
+from .joboptions import job_options
+from .options import JobCommand, JobOption, settings_from
 from .terminal import printable, put
 
 if TYPE_CHECKING:

@@ -27,6 +27,10 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "run": Entry("llmbatch.cli.run:run", "Run every prompt of the input; write one result a row."),
+    "analyze": Entry(
+        "llmbatch.cli.analyze:analyze",
+        "Analyse one large document: chunk by chunk, folded into a report.",
+    ),
     "models": Entry(
         "llmbatch.cli.models:models", "List and fetch models that run on this machine."
     ),

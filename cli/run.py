@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import os
-import signal
 import sys
-import time
+from collections.abc import Coroutine
 from typing import Any
 
 import click
 
 from llmbatch.jobs.config import JobConfig
-from llmbatch.jobs.drain import Drain, Stop
-from llmbatch.jobs.errors import SinkError, SourceError
+from llmbatch.jobs.drain import Drain
 from llmbatch.jobs.job import run_job_async
-from llmbatch.jobs.pipeline import run_loop
 from llmbatch.jobs.summary import Summary, Tally
-from llmbatch.jobs.summaryfile import check_summary_path, write_summary
 
-from .exits import code_for, exit_of
-from .options import JobCommand, job_options, settings_from
-from .progress import progress_for
-from .summary import block, last_line
-from .terminal import say_error
-
-UNSTARTED = 0.5
-"""Seconds that a job which has not begun gets to end: it may be opening a pipe without a reader."""
+from .execution import execute
+from .joboptions import job_options
+from .options import JobCommand, settings_from
+from .progress import Silent, progress_for
 
 
 @click.command(cls=JobCommand)
@@ -39,104 +28,28 @@ def run(ctx: click.Context, /, **_: Any) -> int:
     Running the same command again goes on where it ended: rows that are done are not sent
     again, rows that failed or changed are. Without a model, the embedded one answers.
     """
-    return execute(settings_from(ctx).config)
+    return execute(Rows(settings_from(ctx).config))
 
 
-def execute(config: JobConfig) -> int:
-    """Run the job of this process, with its signals, progress and summary; the exit code."""
-    if config.summary is not None:
-        check_summary_path(config.summary)
-    gc.freeze()  # what the start has made is here to stay
-    return _Run(config).to_its_end()
-
-
-class _Run:
-    """The job of this process and what is said about it."""
+class Rows:
+    """A job of rows, and its progress."""
 
     def __init__(self, config: JobConfig) -> None:
         self.config = config
-        self.tally = Tally()
-        self.drain = Drain()
-        self.began = time.monotonic()
-        self.progress = progress_for(
-            sys.stderr, self.tally, quiet=config.quiet, plain=_shares_the_terminal(config)
+
+    def progress(self, tally: Tally) -> Silent:
+        return progress_for(
+            sys.stderr, tally, quiet=self.config.quiet, plain=_shares_the_terminal(self.config)
         )
+
+    def run(self, drain: Drain, tally: Tally, progress: Silent) -> Coroutine[Any, Any, Summary]:
+        return run_job_async(self.config, drain=drain, tally=tally, observers=[progress])
 
     def __repr__(self) -> str:
-        return f"<_Run {self.tally!r}, {self.drain!r}>"
-
-    def to_its_end(self) -> int:
-        try:
-            summary = run_loop(self._main())
-        except (SourceError, SinkError) as error:
-            self.progress.close()
-            if not self.tally.started.output:
-                raise  # nothing was sent: there is nothing to sum up
-            say_error(str(error))
-            which = "output" if isinstance(error, SinkError) else "input"
-            return self._conclude(
-                self._broken_off(Stop("fatal", f"the {which} failed")), code_for(error)
-            )
-        finally:
-            self.progress.close()
-        return self._conclude(summary, exit_of(summary, self.config.max_failed))
-
-    async def _main(self) -> Summary:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._on_signal, number)
-        return await run_job_async(
-            self.config, drain=self.drain, tally=self.tally, observers=[self.progress]
-        )
-
-    def _on_signal(self, number: signal.Signals) -> None:
-        """The first signal lets rows in flight finish; one while the job ends, ends it at once."""
-        interrupt = number == signal.SIGINT
-        word = "interrupted" if interrupt else "terminated"
-        if self.drain.stop is not None:
-            self._end_at_once(Stop("SIGINT" if interrupt else "SIGTERM", f"{word}, ended at once"))
-            return
-        stop = Stop("SIGINT" if interrupt else "SIGTERM", word)
-        self.drain.request(stop)
-        if not self.tally.started.output:  # nothing is in flight, but a thread may be at a file
-            asyncio.get_running_loop().call_later(UNSTARTED, self._end_unstarted, stop)
-
-    def _end_unstarted(self, stop: Stop) -> None:
-        if not self.tally.started.output:
-            self._end_at_once(stop)
-
-    def _end_at_once(self, stop: Stop) -> None:
-        self.progress.close()
-        summary = self._broken_off(stop)
-        end_now(self._conclude(summary, exit_of(summary, self.config.max_failed)))
-
-    def _broken_off(self, stopped: Stop) -> Summary:
-        """What a job came to that can't come to its end."""
-        return self.tally.summary(wall=time.monotonic() - self.began, stopped=stopped)
-
-    def _conclude(self, summary: Summary, code: int) -> int:
-        """Write the summary where it is wanted; its last line is the last on standard error."""
-        failure: SinkError | None = None
-        if self.config.summary is not None:
-            try:
-                write_summary(summary, self.config.summary, code)
-            except SinkError as error:
-                failure = error
-                code = code or code_for(error)
-        for line in [] if self.config.quiet else block(summary):
-            self.progress.say(f"  {line}")
-        if failure is not None:
-            say_error(str(failure))
-        self.progress.say(last_line(summary, code))
-        return code
+        return f"Rows({self.config.inputs!r})"
 
 
 def _shares_the_terminal(config: JobConfig) -> bool:
     """Whether results go where a bar would be drawn."""
     to_stdout = config.output == "-" or (config.output is None and config.inputs == ("-",))
     return to_stdout and sys.stdout is not None and sys.stdout.isatty()
-
-
-def end_now(code: int) -> None:
-    """End without waiting for anything; whole lines are with the operating system already."""
-    os._exit(code)

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from ..config import JobConfig, ProviderConfig
+from ..config import AnalyzeConfig, ProviderConfig
 from ..dialects import KNOWN
 from ..errors import ConfigError
 from .fields import near
@@ -19,18 +19,22 @@ from .layers import FileLayer, Leaf, Leaves, builtin_leaves, env_leaves, flag_le
 __all__ = ["FILE", "Settings", "load"]
 
 FILE = "llmbatch.yaml"
-_FROM_FILE = ("system", "template")
-_PATHS = ("inputs", "output", "summary")
+_FROM_FILE = ("system", "template", "task")
+_PATHS = (
+    "inputs", "output", "summary",
+    "documents", "map_prompt", "fold_prompt", "schema", "report", "results",
+)  # fmt: skip
 
 
 class Settings(Struct, frozen=True):
     """What is in force, and where each setting came from.
 
     ``origins`` has an entry for each dotted key: ``default``, ``llmbatch.yaml:3``,
-    ``llmbatch.yaml:12 (profile fast)``, ``LLMBATCH_RPM``, ``--rpm``, ...
+    ``llmbatch.yaml:12 (profile fast)``, ``LLMBATCH_RPM``, ``--rpm``, ... All commands share one
+    file, so ``config`` has the settings of them all; each reads those that it knows.
     """
 
-    config: JobConfig
+    config: AnalyzeConfig
     origins: Mapping[str, str]
 
 
@@ -145,8 +149,8 @@ def _build(leaves: Leaves) -> Settings:
     }
     for name in values.keys() & set(_PATHS):
         values[name] = _at_home(values[name])
-    config = JobConfig(**values, params=params, providers=_providers(leaves))
-    origins = {field.name: "default" for field in structs.fields(JobConfig)}
+    config = AnalyzeConfig(**values, params=params, providers=_providers(leaves))
+    origins = {field.name: "default" for field in structs.fields(AnalyzeConfig)}
     for path, leaf in leaves.items():
         if path[0] in ("params", "providers"):
             origins.pop(path[0], None)

@@ -1,6 +1,7 @@
 """One value for one field: what it may be, and what to say when it is not.
 
-The types of :class:`..config.JobConfig` are the only source of what is allowed.
+The types of :class:`..config.AnalyzeConfig`, which holds the settings of every command, are the
+only source of what is allowed.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 
 from msgspec import inspect, structs
 
-from ..config import JobConfig, ProviderConfig
+from ..config import AnalyzeConfig, ProviderConfig
 
-JOB: Mapping[str, Any] = {field.name: field.type for field in structs.fields(JobConfig)}
+JOB: Mapping[str, Any] = {field.name: field.type for field in structs.fields(AnalyzeConfig)}
 PROVIDER: Mapping[str, Any] = {field.name: field.type for field in structs.fields(ProviderConfig)}
 MAPPINGS = frozenset({"params", "providers"})
 LISTS: Mapping[str, str] = {
     "inputs": "a path or a list of paths",
+    "documents": "a path or a list of paths",
     "fallbacks": "a model or a list of models",
 }
 """Fields that hold several texts, and what they must be."""

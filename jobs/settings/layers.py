@@ -166,7 +166,7 @@ def env_leaves(environ: Mapping[str, str]) -> Leaves:
 
 
 def flag_leaves(flags: Mapping[str, Any]) -> Leaves:
-    """Flags that were given, by the names of JobConfig's fields; ``params`` is a mapping."""
+    """Flags that were given, by the names of the settings; ``params`` is a mapping."""
     leaves: Leaves = {}
     for name, value in flags.items():
         if name == "params":
@@ -182,7 +182,13 @@ def flag_leaves(flags: Mapping[str, Any]) -> Leaves:
     return leaves
 
 
-_FLAGS = {"inputs": "command line", "fallbacks": "--fallback"}
+_FLAGS = {
+    "inputs": "command line",
+    "documents": "command line",
+    "fallbacks": "--fallback",
+    "report": "--output",
+}
+"""What a flag is called that has not the name of its field."""
 
 
 def _flag(name: str, value: Any = None) -> str:
@@ -202,7 +208,7 @@ def _flat(path: Path, value: Any, origin: str) -> Any:
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     """One text, or a list of them."""
-    if value is None and name != "inputs":
+    if value is None and name == "fallbacks":
         return ()
     if isinstance(value, str):
         return (value,)

@@ -7,8 +7,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from llmbatch.cli.options import JobCommand, job_options, settings_from
-from llmbatch.jobs.config import JobConfig
+from llmbatch.cli.joboptions import job_options
+from llmbatch.cli.options import JobCommand, settings_from
+from llmbatch.jobs.config import AnalyzeConfig, JobConfig
 from llmbatch.jobs.errors import ConfigError
 from llmbatch.jobs.settings import Settings
 
@@ -33,7 +34,7 @@ def given(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_no_flag_leaves_every_default(given: Any) -> None:
     settings = given("--own", "y")
-    assert settings.config == JobConfig()
+    assert settings.config == AnalyzeConfig()
     assert set(settings.origins.values()) == {"default"}
 
 
@@ -46,7 +47,7 @@ def test_every_flag_reaches_its_field(given: Any) -> None:
         *("--timeout", "5s", "--stall-timeout", "6", "--grace", "7", "--no-stream"),
         *("--max-failed", "5%", "--summary", "sum", "--max-tokens", "9", "--temperature", "0.5"),
     ).config
-    assert config == JobConfig(
+    assert config == AnalyzeConfig(
         inputs=("a.jsonl", "b.txt"),
         output="out",
         model="p/m",

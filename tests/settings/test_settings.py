@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmbatch.jobs.config import JobConfig, ProviderConfig
+from llmbatch.jobs.config import AnalyzeConfig, ProviderConfig
 from llmbatch.jobs.errors import ConfigError
 from llmbatch.jobs.settings import Settings, load
 
@@ -43,7 +43,7 @@ Mistake = Callable[..., str]
 
 def test_nothing_configured_is_the_defaults(loaded: Load) -> None:
     settings = loaded()
-    assert settings.config == JobConfig()
+    assert settings.config == AnalyzeConfig()
     assert set(settings.origins.values()) == {"default"}
     assert settings.origins["rpm"] == "default"
 
@@ -256,9 +256,10 @@ def test_variables_set_scalars(
 
 def test_every_scalar_field_has_its_variable(loaded: Load) -> None:
     texts = {"endpoint": "embeddings", "format": "openai-batch", "order": "input"}
-    defaults = JobConfig()
-    for name in JobConfig.__struct_fields__:
-        if name not in ("inputs", "params", "providers"):
+    texts |= {"context": "previous", "fold": "concat", "report_format": "csv"}
+    defaults = AnalyzeConfig()
+    for name in AnalyzeConfig.__struct_fields__:
+        if name not in ("inputs", "documents", "params", "providers"):
             variable = f"LLMBATCH_{name.upper()}"
             value = "0" if getattr(defaults, name) is True else texts.get(name, "1")
             settings = loaded(environ={variable: value})
@@ -292,7 +293,7 @@ def test_a_wrong_variable_is_named(
 
 @pytest.mark.parametrize("variable", ["LLMBATCH_IMAGE", "LLMBATCH_MODELS", "LLMBATCH_DEBUG"])
 def test_variables_of_others_are_left_alone(loaded: Load, variable: str) -> None:
-    assert loaded(environ={variable: "x"}).config == JobConfig()
+    assert loaded(environ={variable: "x"}).config == AnalyzeConfig()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""``llmbatch analyze``: build the configuration, run the analysis, say how it ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+
+from llmbatch.jobs.analysis import run_analysis_async
+from llmbatch.jobs.config import AnalyzeConfig
+from llmbatch.jobs.drain import Drain
+from llmbatch.jobs.summary import Summary, Tally
+
+from .analysisoptions import analysis_options
+from .execution import execute
+from .options import JobCommand, settings_from
+from .progress import Silent, progress_for
+
+
+@click.command(cls=JobCommand)
+@analysis_options
+@click.pass_context
+def analyze(ctx: click.Context, /, **_: Any) -> int:
+    """Read DOCUMENTS of any size and write one report.
+
+    The documents are cut into chunks, the model is asked about each chunk, and the answers are
+    folded until one report is left. Running the same command again goes on where it ended.
+    Without a model, the embedded one answers.
+    """
+    config = settings_from(ctx).config
+    if not config.documents:
+        raise click.UsageError(
+            "no document: name files, folders or globs, or - for standard input", ctx
+        )
+    return execute(Analysis(config))
+
+
+class Analysis:
+    """An analysis, and its progress."""
+
+    def __init__(self, config: AnalyzeConfig) -> None:
+        self.config = config
+
+    def progress(self, tally: Tally) -> Silent:
+        return progress_for(sys.stderr, tally, quiet=self.config.quiet)
+
+    def run(self, drain: Drain, tally: Tally, progress: Silent) -> Coroutine[Any, Any, Summary]:
+        return run_analysis_async(self.config, drain=drain, tally=tally, observers=[progress])
+
+    def __repr__(self) -> str:
+        return f"Analysis({self.config.documents!r})"

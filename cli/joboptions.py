@@ -1,0 +1,227 @@
+"""The options of a job: those that `run` and `analyze` share, and the ones of `run` alone."""
+
+from __future__ import annotations
+
+import click
+
+from .options import FILE, Pair, option, with_options
+
+INPUT, MODEL, PACE, OUTPUT = "Input", "Model", "Limits and patience", "Output"
+CONFIGURATION = "Configuration"
+
+WHO = (
+    option(
+        MODEL,
+        "-m",
+        "--model",
+        metavar="PROVIDER/NAME",
+        help="Who answers: openai/NAME, anthropic/NAME, gemini/NAME and more (docs/providers.md), "
+        "a provider of the YAML, local/NAME or local/FILE.gguf; with --base-url the server's own "
+        "name (default: local/smollm2).",
+    ),
+    option(
+        MODEL,
+        "--fallback",
+        "fallbacks",
+        multiple=True,
+        metavar="PROVIDER/NAME",
+        help="Who is asked when the model can't answer a row, or nobody is there; may be repeated.",
+    ),
+    option(
+        MODEL,
+        "--base-url",
+        metavar="URL",
+        help="The server, such as http://localhost:8000/v1; OpenAI's wire format, or that of the "
+        "model's provider.",
+    ),
+)
+"""Who is asked."""
+
+ANSWERS = (
+    option(
+        MODEL, "--max-tokens", metavar="N", help="Longest answer in tokens (default: the model's)."
+    ),
+    option(
+        MODEL,
+        "--temperature",
+        metavar="X",
+        help="How freely the model picks words, 0 to 2 (default: the model's).",
+    ),
+    option(
+        MODEL,
+        "--param",
+        type=Pair(),
+        multiple=True,
+        help="Any other request parameter, such as top_p=0.9; may be repeated.",
+    ),
+    option(
+        MODEL,
+        "--drop-params/--no-drop-params",
+        help="Leave out request parameters that a provider does not know, and count them "
+        "(default: they are an error).",
+    ),
+    option(
+        MODEL,
+        "--stream/--no-stream",
+        help="Receive answers token by token, or in one piece (default: --stream).",
+    ),
+)
+"""What is asked for."""
+
+LIMITS = (
+    option(
+        PACE,
+        "--rpm",
+        metavar="N",
+        help="Most requests a minute (default: what the server says of its limits).",
+    ),
+    option(
+        PACE,
+        "--tpm",
+        metavar="N",
+        help="Most tokens a minute, input and output (default: what the server says).",
+    ),
+    option(
+        PACE,
+        "--concurrency",
+        metavar="N|auto",
+        help="Most requests in flight at once; auto finds out how many the server can take "
+        "(default: auto; local models 4).",
+    ),
+    option(PACE, "--max-concurrency", metavar="N", help="How far auto may go (default: 256)."),
+    option(
+        PACE,
+        "--shared-limit",
+        metavar="NAME",
+        help="Share --rpm and --tpm with every llmbatch of this host that names the same NAME.",
+    ),
+    option(
+        PACE,
+        "--retries",
+        metavar="N",
+        help="How often a failed request is tried again (default: 5).",
+    ),
+    option(
+        PACE,
+        "--max-wait",
+        metavar="TIME",
+        help="Longest pause before a retry; a server that asks for more fails the row. "
+        "TIME is seconds, or 30s, 2m, 1h (default: 120 s).",
+    ),
+    option(
+        PACE,
+        "--timeout",
+        metavar="TIME",
+        help="Longest a whole request may take (default: 600 s).",
+    ),
+    option(
+        PACE,
+        "--stall-timeout",
+        metavar="TIME",
+        help="Longest silence within an answer (default: 30 s).",
+    ),
+    option(
+        PACE,
+        "--max-outage",
+        metavar="TIME",
+        help="How long to wait for a server that does not answer; then the job stops with exit "
+        "code 4, and the same command goes on (default: 10m).",
+    ),
+    option(
+        PACE,
+        "--grace",
+        metavar="TIME",
+        help="After an interrupt, how long rows in flight may still finish (default: 10 s).",
+    ),
+)
+"""How fast, and how patient."""
+
+ENDS = (
+    option(OUTPUT, "--fresh", is_flag=True, help="Start over instead of resuming."),
+    option(OUTPUT, "--force", is_flag=True, help="With --fresh: overwrite an output that exists."),
+    option(
+        OUTPUT,
+        "--max-failed",
+        metavar="N|N%",
+        help="How many rows, or what share, may fail with exit code 0 still (default: 0).",
+    ),
+    option(OUTPUT, "--summary", type=FILE, help="Write the summary to this file as JSON, too."),
+    option(OUTPUT, "-q", "--quiet", is_flag=True, help="No progress, only errors and the summary."),
+)
+"""How a job resumes, ends and speaks."""
+
+FILES = (
+    option(
+        CONFIGURATION,
+        "--config",
+        type=FILE,
+        help="YAML file of settings (default: llmbatch.yaml in this folder, if there is one).",
+    ),
+    option(
+        CONFIGURATION,
+        "--profile",
+        metavar="NAME",
+        help="Profile of the YAML to lay over its settings.",
+    ),
+)
+"""Where settings come from."""
+
+job_options = with_options(
+    click.argument(
+        "inputs",
+        nargs=-1,
+        type=FILE,
+        metavar="[INPUTS]...",
+        help="Files or globs of prompts (.jsonl, .txt, also .gz and .zst); - is standard input.",
+    ),
+    option(
+        INPUT,
+        "--template",
+        metavar="TEXT|@FILE",
+        help="Prompt for rows of any shape; {{field}} is replaced by the row's field.",
+    ),
+    option(
+        INPUT,
+        "--system",
+        metavar="TEXT|@FILE",
+        help="System message for rows that have none of their own.",
+    ),
+    option(INPUT, "--limit", metavar="N", help="Take the first N rows only (default: all)."),
+    option(
+        INPUT,
+        "--strict/--no-strict",
+        help="Refuse the whole job when a row is not valid, before anything is sent "
+        "(default: such a row becomes a result of its own).",
+    ),
+    *WHO,
+    option(
+        MODEL,
+        "--endpoint",
+        type=click.Choice(["chat", "completions", "embeddings", "responses"]),
+        help="What is asked of the server (default: chat).",
+    ),
+    *ANSWERS,
+    *LIMITS,
+    option(
+        OUTPUT,
+        "-o",
+        "--output",
+        type=FILE,
+        help="Where results go; - is standard output (default: INPUT.results.jsonl beside it).",
+    ),
+    option(
+        OUTPUT,
+        "--format",
+        type=click.Choice(["jsonl", "openai-batch"]),
+        help="Shape of a result line (default: jsonl).",
+    ),
+    option(
+        OUTPUT,
+        "--order",
+        type=click.Choice(["finish", "input"]),
+        help="Write rows as they finish, or in the input's order (default: finish).",
+    ),
+    *ENDS,
+    *FILES,
+)
+"""Every option of `llmbatch run`."""
