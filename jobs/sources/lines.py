@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO
+
+from .stored import read_some
 
 BLOCK = 1 << 18
 LONGEST = 1 << 30
@@ -83,11 +84,7 @@ class LineReader:
         return data
 
     def _read(self) -> bytes:
-        stream = self._stream
-        read = getattr(stream, "read1", stream.read)
-        while (data := cast("bytes | None", read(self._block))) is None:
-            select.select([stream], [], [])  # whoever gave us this pipe made it non-blocking
-        return data
+        return read_some(self._stream, self._block)
 
     def _cut(self, text: bytes) -> Lines:
         parts = text.split(b"\n")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from ..errors import ConfigError, SourceError
 from ..model import Rejected
 from .ids import FileIds
-from .inputs import STDIN, Input
+from .inputs import Input
 from .lines import Lines
 from .rows import RowParser
+from .stored import STDIN
 
 _SHOWN = 5
 
