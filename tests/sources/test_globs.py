@@ -24,8 +24,25 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     "pattern",
-    "*.md  **/*.md  **/*  **  d/**  d/**/*.md  **/e/*  **/e/**  ./**/*.md  d/*/*  **/**/f.md"
-    "  .git/*  .git/**  [ab].md  d/**/[fg].*  */e/f.md  **/d/**/f.md".split(),
+    [
+        "*.md",
+        "**/*.md",
+        "**/*",
+        "**",
+        "d/**",
+        "d/**/*.md",
+        "**/e/*",
+        "**/e/**",
+        "./**/*.md",
+        "d/*/*",
+        "**/**/f.md",
+        ".git/*",
+        ".git/**",
+        "[ab].md",
+        "d/**/[fg].*",
+        "*/e/f.md",
+        "**/d/**/f.md",
+    ],
 )
 def test_a_pattern_finds_what_a_shell_finds(tree: Path, pattern: str) -> None:
     every = set(glob.glob(pattern, recursive=True))
