@@ -1,6 +1,7 @@
 """`llmbatch config show`: what is in force and why, and never a key."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def test_every_setting_is_shown_with_value_and_origin(run: Run) -> None:
     assert row(out, "tpm") == ["tpm", "1000", "LLMBATCH_TPM"]
     assert row(out, "max_wait") == ["max_wait", "120", "llmbatch.yaml:2"]
     assert row(out, "grace") == ["grace", "10", "default"]
+
+
+def test_the_settings_of_an_analysis_are_shown_too(run: Run) -> None:
+    yaml = "documents: [big.txt, docs/]\ntask: |\n  Find dates.\n  Only those.\nquotes: yes\n"
+    code, out, err = run(yaml=yaml, LLMBATCH_FOLD="none", LLMBATCH_REPORT="r.md")
+    assert (code, err) == (0, "")
+    shown = [re.split("  +", line) for line in out.splitlines()]
+    assert ["documents", '["big.txt", "docs/"]', "llmbatch.yaml:1"] in shown
+    assert ["task", r"Find dates.\nOnly those.\n", "llmbatch.yaml:2"] in shown
+    assert row(out, "quotes") == ["quotes", "true", "llmbatch.yaml:5"]
+    assert row(out, "fold") == ["fold", "none", "LLMBATCH_FOLD"]
+    assert row(out, "report") == ["report", "r.md", "LLMBATCH_REPORT"]
+    assert row(out, "schema") == ["schema", "-", "default"]
 
 
 def test_the_route_is_shown(run: Run) -> None:
