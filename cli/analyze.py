@@ -14,6 +14,7 @@ from llmbatch.jobs.drain import Drain
 from llmbatch.jobs.summary import Summary, Tally
 
 from .analysisoptions import analysis_options
+from .chunkfigures import ChunkFigures
 from .execution import execute
 from .options import JobCommand, settings_from
 from .progress import Silent, progress_for
@@ -44,7 +45,7 @@ class Analysis:
         self.config = config
 
     def progress(self, tally: Tally) -> Silent:
-        return progress_for(sys.stderr, tally, quiet=self.config.quiet)
+        return progress_for(sys.stderr, tally, quiet=self.config.quiet, counting=ChunkFigures)
 
     def run(self, drain: Drain, tally: Tally, progress: Silent) -> Coroutine[Any, Any, Summary]:
         return run_analysis_async(self.config, drain=drain, tally=tally, observers=[progress])

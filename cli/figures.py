@@ -9,7 +9,16 @@ from llmbatch.jobs.summary import Tally
 
 
 class Figures:
-    """The tally's state ``elapsed`` seconds after the start, as a person wants to read it."""
+    """The tally's state ``elapsed`` seconds after the start, as a person wants to read it.
+
+    This one counts rows; what counts otherwise says so in a class of its own.
+    """
+
+    unit = "rows"
+    """What stands behind the count where no bar says it."""
+
+    pace = "rows"
+    """What there is so many of in a second."""
 
     def __init__(self, tally: Tally, elapsed: float, *, stopping: bool = False) -> None:
         self.tally = tally
@@ -27,9 +36,21 @@ class Figures:
         return str(self.done) if total is None else f"{self.done}/{total}"
 
     @property
+    def reached(self) -> tuple[int, int | None]:
+        """How far, of how much; None where that is not known."""
+        return self.done, self.tally.started.total
+
+    @property
     def percent(self) -> int:
-        """Rounded down: 100 only when every row is done."""
-        return 100 * self.done // (self.tally.started.total or self.done or 1)
+        """Rounded down: 100 only when all is done."""
+        at, whole = self.reached
+        return 100 * at // (whole or at or 1)
+
+    @property
+    def to_come(self) -> float | None:
+        """How many rows are still to run; None where that is not known."""
+        total = self.tally.started.total
+        return None if total is None else total - self.done
 
     @property
     def failed(self) -> int:
@@ -41,13 +62,12 @@ class Figures:
 
         Limits that the server named count like the user's.
         """
-        started = self.tally.started
-        if started.total is None:
+        started, rows = self.tally.started, self.to_come
+        if rows is None:
             return None
         first = self.tally.traffic.get(started.model)
         rpm = started.rpm if first is None or first.rpm is None else first.rpm
         tpm = started.tpm if first is None or first.tpm is None else first.tpm
-        rows = started.total - self.done
         estimates = []
         if self.ran:
             estimates.append(rows * self.elapsed / self.ran)
@@ -58,19 +78,24 @@ class Figures:
             estimates.append(rows / rpm * 60)
         return max(estimates, default=None)
 
+    def beside(self) -> list[str]:
+        """What else is counted."""
+        return []
+
     def parts(self, unit: str = "") -> list[str]:
         """What there is to say, the most wanted first."""
         tally = self.tally
         parts = [f"{self.counted} {unit}".rstrip()]
         if self.failed:
             parts.append(f"{self.failed} failed")
+        parts += self.beside()
         if self.stopping:
             parts.append("stopping")
         elif self.left:
             parts.append(f"{duration(self.left)} left")
         if self.ran:
-            parts.append(f"{rate(self.ran / self.elapsed)} rows/s")
-        elif not self.stopping and self.done != tally.started.total:
+            parts.append(f"{rate(self.ran / self.elapsed)} {self.pace}/s")
+        elif not self.stopping and self.to_come != 0:
             parts.append("waiting for the first answer")
         if tally.output_tokens:
             parts.append(f"{rate(tally.output_tokens / self.elapsed)} tokens/s")

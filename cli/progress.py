@@ -69,9 +69,16 @@ class Timed(Silent):
 
     every: float
 
-    def __init__(self, tally: Tally, stream: TextIO, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        tally: Tally,
+        stream: TextIO,
+        now: Callable[[], float],
+        counting: type[Figures] = Figures,
+    ) -> None:
         super().__init__(tally, stream)
         self._now = now
+        self._counting = counting
         self._began = now()
         self._stopping = False
         self._notices = Notices(now)
@@ -95,7 +102,7 @@ class Timed(Silent):
 
     @property
     def figures(self) -> Figures:
-        return Figures(self.tally, self._now() - self._began, stopping=self._stopping)
+        return self._counting(self.tally, self._now() - self._began, stopping=self._stopping)
 
     def start(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self.every, self._tick)
@@ -119,7 +126,8 @@ class LogLines(Timed):
     every = LOG_EVERY
 
     def show(self) -> None:
-        self.tell(", ".join(self.figures.parts("rows")))
+        figures = self.figures
+        self.tell(", ".join(figures.parts(figures.unit)))
 
     def tell(self, notice: str) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -131,20 +139,18 @@ class Bar(Timed):
 
     every = BAR_EVERY
 
-    def __init__(self, tally: Tally, stream: TextIO, now: Callable[[], float]) -> None:
-        super().__init__(tally, stream, now)
-        self._bar: Any = None
+    _bar: Any = None
 
     def start(self) -> None:
         if self._bar is None:
-            self._bar = bar_for(self.tally.started.total, self.stream)
+            self._bar = bar_for(self.stream)
             self.show()
         super().start()
 
     def show(self) -> None:
         figures, room = self.figures, columns(self.stream) - MARGIN
         bar = self._bar
-        bar.n = figures.done
+        bar.n, bar.total = figures.reached
         bar.ncols = max(room, 1)
         if bar.total and room >= NARROW:
             bar.bar_format = "{head}|{bar}| {tail}"
@@ -152,7 +158,7 @@ class Bar(Timed):
             bar.tail = fit(figures.parts(), room - len("100%|| ") - SHORTEST)
         else:
             bar.bar_format = "{tail}"
-            bar.tail = fit(figures.parts("rows"), room)
+            bar.tail = fit(figures.parts(figures.unit), room)
         self._refresh()
 
     def say(self, text: str) -> None:
@@ -175,7 +181,7 @@ class Bar(Timed):
             self._bar.refresh()
 
 
-def bar_for(total: int | None, stream: TextIO) -> Any:
+def bar_for(stream: TextIO) -> Any:
     """A bar that shows what it is told: ``head`` before and ``tail`` behind."""
     from tqdm import tqdm
 
@@ -188,7 +194,7 @@ def bar_for(total: int | None, stream: TextIO) -> Any:
             return {**super().format_dict, "head": self.head, "tail": self.tail}
 
     # Any number of rows: tqdm hides a bar on a terminal that does not say how many it has.
-    return Row(total=total, file=stream, ncols=1, nrows=24, bar_format="{tail}", miniters=1)
+    return Row(file=stream, ncols=1, nrows=24, bar_format="{tail}", miniters=1)
 
 
 def columns(stream: TextIO) -> int:
@@ -209,9 +215,16 @@ def draining(event: Draining) -> str:
     )
 
 
-def progress_for(stream: TextIO, tally: Tally, *, quiet: bool, plain: bool = False) -> Silent:
+def progress_for(
+    stream: TextIO,
+    tally: Tally,
+    *,
+    quiet: bool,
+    plain: bool = False,
+    counting: type[Figures] = Figures,
+) -> Silent:
     """The progress that fits where standard error goes; ``plain`` is never a bar."""
     if quiet:
         return Silent(tally, stream)
     kind = Bar if stream.isatty() and not plain else LogLines
-    return kind(tally, stream, time.monotonic)
+    return kind(tally, stream, time.monotonic, counting)

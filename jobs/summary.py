@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from .bound import Bound, Evidence, bound
 from .coverage import Analysis, Covering
@@ -130,6 +130,7 @@ class Tally:
         self.asked = 0
         self.answered: Counter[str] = Counter()
         self.fallbacks = 0
+        self.folds = 0
         self.dropped: Counter[str] = Counter()
         self.traffic: dict[str, Traffic] = {}
         self.covering = Covering()
@@ -176,6 +177,7 @@ class Tally:
     def _finished(self, event: RowFinished) -> None:
         result = event.result
         self.rows[result.status] += 1
+        self.folds += result.fold is not UNSET
         if result.error is not None:
             self.failures[result.error.type] += 1
             if result.status == "invalid" and self.first_invalid is None:
