@@ -55,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "routes": {"breaker", "drain", "errors", "events", "lane", "ports"},
     "call": VALUES | {"answer", "breaker", "lane", "progress", "routes"},
     "fold": VALUES | {"coverage"},
+    "structured": VALUES,
     **dict.fromkeys(STAGES - {"call"}, VALUES),
 }
 ALLOWED["providers"] = VALUES | {"keys"}
@@ -65,6 +66,7 @@ ROOTS = {"job", "analysis", "pipeline", "lanes", "__init__"}
 HOMES = {
     "aiohttp": {"jobs/providers"},
     "aiolimiter": {"jobs/limits"},
+    "jsonschema_rs": {"jobs/structured"},
     "litellm": {"jobs/providers"},
     "click": {"cli"},
     "tqdm": {"cli"},
