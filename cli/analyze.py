@@ -16,6 +16,7 @@ from llmbatch.jobs.summary import Summary, Tally
 from .analysisoptions import analysis_options
 from .chunkfigures import ChunkFigures
 from .execution import execute
+from .live import live_for
 from .options import JobCommand, settings_from
 from .progress import Silent, progress_for
 
@@ -48,7 +49,13 @@ class Analysis:
         return progress_for(sys.stderr, tally, quiet=self.config.quiet, counting=ChunkFigures)
 
     def run(self, drain: Drain, tally: Tally, progress: Silent) -> Coroutine[Any, Any, Summary]:
-        return run_analysis_async(self.config, drain=drain, tally=tally, observers=[progress])
+        return run_analysis_async(
+            self.config,
+            drain=drain,
+            tally=tally,
+            observers=[progress],
+            live=live_for(self.config, progress),
+        )
 
     def __repr__(self) -> str:
         return f"Analysis({self.config.documents!r})"

@@ -37,12 +37,17 @@ MARGIN = 4
 """Columns left free, so that the ^C that a terminal echoes does not break the line."""
 
 
+def _nothing() -> None:
+    """Nobody else writes."""
+
+
 class Silent:
     """Says nothing but that the job is being stopped."""
 
     def __init__(self, tally: Tally, stream: TextIO) -> None:
         self.tally = tally
         self.stream = stream
+        self._pause: Callable[[], None] = _nothing
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Draining):
@@ -50,6 +55,7 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Write a line."""
+        self._pause()
         self._write(printable(text) + "\n")
 
     def _write(self, text: str) -> None:
@@ -59,6 +65,12 @@ class Silent:
 
     def close(self) -> None:
         """Stop and leave the terminal clean. Safe to call twice."""
+        self._pause()
+
+    def give_way(self, pause: Callable[[], None]) -> None:
+        """Leave the terminal to another writer; ``pause`` ends its line before one of ours."""
+        self.close()
+        self._pause = pause
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.tally!r}>"
@@ -118,6 +130,7 @@ class Timed(Silent):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        super().close()
 
 
 class LogLines(Timed):

@@ -31,6 +31,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(_escape, text)
 
 
+def printable_text(text: str) -> str:
+    """As :func:`printable`, but line breaks and tabs stay. Pieces may be cut anywhere."""
+    return _UNSAFE.sub(lambda match: match[0] if match[0] in "\n\t" else _escape(match), text)
+
+
 def printable_lines(text: str) -> str:
     """As :func:`printable`, but line breaks stay; later lines are indented.
 

@@ -1,0 +1,192 @@
+"""A report on standard output, and on a terminal while it is written."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TextIO
+
+import click
+
+from llmbatch.jobs.config import AnalyzeConfig
+from llmbatch.jobs.errors import SinkError
+from llmbatch.jobs.ports import Live
+
+from .progress import Silent
+from .terminal import printable_text, wants_colour
+
+VOID = "(the answer broke off: what stands above is void, it is written anew)"
+ANEW = "(what stands above was a draft; this is the report)"
+
+
+def live_for(config: AnalyzeConfig, progress: Silent) -> Live | None:
+    """Where this job's report is shown; None is nowhere.
+
+    Raises :class:`SinkError` where it is to go to a standard output that is closed.
+    """
+    if config.report not in (None, "-"):
+        return (
+            None if config.quiet or not _is_terminal(sys.stderr) else Screen(sys.stderr, progress)
+        )
+    if sys.stdout is None:
+        raise SinkError("standard output is closed: name a file for the report with -o FILE")
+    if not _is_terminal(sys.stdout):
+        return Page(sys.stdout, progress)
+    return Screen(sys.stdout, progress, drafts=not config.quiet)
+
+
+class Page:
+    """The report as it is, at its end: for a pipe or a file behind standard output."""
+
+    def __init__(self, stream: TextIO, progress: Silent) -> None:
+        self.stream = stream
+        self.progress = progress
+
+    def draft(self, text: str | None) -> None:
+        """Nobody reads along."""
+
+    def report(self, pieces: Iterable[str]) -> None:
+        """Write the pieces in UTF-8. Raises :class:`SinkError`."""
+        self.progress.close()  # the reader of a pipe often sits at the same terminal
+        self._put(pieces)
+
+    def _put(self, pieces: Iterable[str]) -> None:
+        try:
+            for piece in pieces:
+                self._write(piece)
+        except OSError as error:
+            raise _unwritten(error) from error
+
+    def _write(self, text: str) -> None:
+        _push(self.stream.fileno(), _utf8(text))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.stream.name}>"
+
+
+class Screen(Page):
+    """A terminal: the report as it is written, with what would drive the terminal made harmless.
+
+    Without ``drafts`` it is only shown when it is done.
+    """
+
+    def __init__(self, stream: TextIO, progress: Silent, *, drafts: bool = True) -> None:
+        super().__init__(stream, progress)
+        self._drafts = drafts
+        self._shown: list[str] = []
+        self._mid_line = False
+        self._taken = False
+
+    def draft(self, text: str | None) -> None:
+        """Show the next piece; None voids what was shown. A terminal that is gone stops that."""
+        if not self._drafts:
+            return
+        try:
+            if text is not None:
+                self._shown.append(text)
+                self._write(text)
+            elif self._shown:
+                self._shown.clear()
+                self._note(VOID)
+        except OSError:
+            self._drafts = False
+            self._shown.clear()
+
+    def report(self, pieces: Iterable[str]) -> None:
+        """Show what of it was not shown yet. Raises :class:`SinkError`."""
+        pieces = iter(pieces)
+        shown = "".join(self._shown)
+        head = _take(pieces, len(shown))
+        rest = _behind(shown, head)
+        try:
+            if rest is None:
+                self._note(ANEW)
+                rest = head
+            self._write(rest)
+        except OSError as error:
+            raise _unwritten(error) from error
+        self._put(pieces)
+        self.end_line()
+
+    def end_line(self) -> None:
+        """Let something else be written below."""
+        with suppress(OSError):
+            if self._mid_line:
+                self._write("\n")
+
+    def _note(self, text: str) -> None:
+        self.end_line()
+        self._write(
+            f"{click.style(text, dim=True) if wants_colour(self.stream) else text}\n", own=True
+        )
+
+    def _write(self, text: str, *, own: bool = False) -> None:
+        if not text:
+            return
+        if not self._taken:
+            self._taken = True
+            if _is_terminal(self.progress.stream):
+                self.progress.give_way(self.end_line)
+        safe = text if own else printable_text(text)
+        self._mid_line = not safe.endswith("\n")
+        _push(self.stream.fileno(), safe.encode(self.stream.encoding, "backslashreplace"))
+
+
+def _take(pieces: Iterator[str], size: int) -> str:
+    """The first pieces, until there are ``size`` characters of them."""
+    head: list[str] = []
+    while size > 0 and (piece := next(pieces, None)) is not None:
+        head.append(piece)
+        size -= len(piece)
+    return "".join(head)
+
+
+def _behind(shown: str, report: str) -> str | None:
+    """What of the report comes after the part that is shown; None where that is another text.
+
+    White space at the end of what is shown may differ: an answer is often stripped of it.
+    """
+    kept = shown.rstrip()
+    if not report.startswith(kept):
+        return None
+    at, most = len(kept), min(len(shown), len(report))
+    while at < most and report[at] == shown[at]:
+        at += 1
+    return report[at:]
+
+
+def _utf8(text: str) -> bytes:
+    """Lone surrogates, which an answer's JSON may hold, stand as U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _push(fd: int, data: bytes) -> None:
+    """Write all of it, also where another program made the descriptor a non-blocking one."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:
+            waiting = select.poll()
+            waiting.register(fd, select.POLLOUT)
+            waiting.poll()
+
+
+def _unwritten(error: OSError) -> SinkError:
+    again = " (the results of chunks and folds are safe: the same command with -o FILE asks nobody)"
+    if isinstance(error, BrokenPipeError):
+        return SinkError(f"standard output was closed by its reader before the report's end{again}")
+    return SinkError(f"can't write the report to standard output: {error.strerror}{again}")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
