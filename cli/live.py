@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TextIO
 
 import click
@@ -39,26 +42,27 @@ def live_for(config: AnalyzeConfig, progress: Silent) -> Live | None:
 
 
 class Page:
-    """The report as it is, at its end: for a pipe or a file behind standard output."""
+    """The report as it is, at its end: for a pipe or a file behind standard output.
+
+    Made in the event loop's thread, where the progress is at home; the report may come from
+    another one, since a reader can be slow.
+    """
 
     def __init__(self, stream: TextIO, progress: Silent) -> None:
         self.stream = stream
         self.progress = progress
+        self._loop = _running_loop()
 
     def draft(self, text: str | None) -> None:
         """Nobody reads along."""
 
     def report(self, pieces: Iterable[str]) -> None:
         """Write the pieces in UTF-8. Raises :class:`SinkError`."""
-        self.progress.close()  # the reader of a pipe often sits at the same terminal
-        self._put(pieces)
-
-    def _put(self, pieces: Iterable[str]) -> None:
-        try:
-            for piece in pieces:
+        # The reader of a pipe often sits at the terminal that the bar is on.
+        _in_loop(self._loop, self.progress.close)
+        for piece in pieces:
+            with _explained():
                 self._write(piece)
-        except OSError as error:
-            raise _unwritten(error) from error
 
     def _write(self, text: str) -> None:
         _push(self.stream.fileno(), _utf8(text))
@@ -101,14 +105,13 @@ class Screen(Page):
         shown = "".join(self._shown)
         head = _take(pieces, len(shown))
         rest = _behind(shown, head)
-        try:
-            if rest is None:
+        if rest is None:
+            with _explained():
                 self._note(ANEW)
-                rest = head
-            self._write(rest)
-        except OSError as error:
-            raise _unwritten(error) from error
-        self._put(pieces)
+            rest = head
+        for piece in chain([rest], pieces):
+            with _explained():
+                self._write(piece)
         self.end_line()
 
     def end_line(self) -> None:
@@ -119,20 +122,19 @@ class Screen(Page):
 
     def _note(self, text: str) -> None:
         self.end_line()
-        self._write(
-            f"{click.style(text, dim=True) if wants_colour(self.stream) else text}\n", own=True
-        )
+        self._show((click.style(text, dim=True) if wants_colour(self.stream) else text) + "\n")
 
-    def _write(self, text: str, *, own: bool = False) -> None:
-        if not text:
-            return
+    def _write(self, text: str) -> None:
+        if text:
+            self._show(printable_text(text))
+
+    def _show(self, text: str) -> None:
         if not self._taken:
             self._taken = True
             if _is_terminal(self.progress.stream):
-                self.progress.give_way(self.end_line)
-        safe = text if own else printable_text(text)
-        self._mid_line = not safe.endswith("\n")
-        _push(self.stream.fileno(), safe.encode(self.stream.encoding, "backslashreplace"))
+                _in_loop(self._loop, lambda: self.progress.give_way(self.end_line))
+        self._mid_line = not text.endswith("\n")
+        _push(self.stream.fileno(), text.encode(self.stream.encoding, "backslashreplace"))
 
 
 def _take(pieces: Iterator[str], size: int) -> str:
@@ -166,6 +168,30 @@ def _utf8(text: str) -> bytes:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop | None, action: Callable[[], None]) -> None:
+    """Do it in the loop's thread, and wait until it is done."""
+    if loop is None or loop is _running_loop():
+        action()
+        return
+    done = threading.Event()
+
+    def act() -> None:
+        try:
+            action()
+        finally:
+            done.set()
+
+    loop.call_soon_threadsafe(act)
+    done.wait()
+
+
 def _push(fd: int, data: bytes) -> None:
     """Write all of it, also where another program made the descriptor a non-blocking one."""
     rest = memoryview(data)
@@ -178,11 +204,20 @@ def _push(fd: int, data: bytes) -> None:
             waiting.poll()
 
 
-def _unwritten(error: OSError) -> SinkError:
-    again = " (the results of chunks and folds are safe: the same command with -o FILE asks nobody)"
-    if isinstance(error, BrokenPipeError):
-        return SinkError(f"standard output was closed by its reader before the report's end{again}")
-    return SinkError(f"can't write the report to standard output: {error.strerror}{again}")
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What stands in the way of standard output becomes a :class:`SinkError`."""
+    again = " (every result is safe, and the same command, better with -o FILE, writes it)"
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise SinkError(
+            f"standard output was closed by its reader before the report's end{again}"
+        ) from error
+    except OSError as error:
+        raise SinkError(
+            f"can't write the report to standard output: {error.strerror}{again}"
+        ) from error
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

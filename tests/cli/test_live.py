@@ -217,6 +217,27 @@ def test_the_bar_is_left_standing_above_and_messages_have_lines_of_their_own(
     ]
 
 
+def test_a_report_from_another_thread_leaves_the_bar_to_the_loop(terminal: Terminal) -> None:
+    closed_in: list[threading.Thread] = []
+
+    class Watched(Bar):
+        def close(self) -> None:
+            closed_in.append(threading.current_thread())
+            super().close()
+
+    async def main() -> None:
+        tally = Tally()
+        tally(JobStarted(4, "out.jsonl", "openai/m", 4, None, None))
+        for kind in (Page, Screen):
+            bar = Watched(tally, terminal.stream, asyncio.get_running_loop().time)
+            bar(tally.started)
+            await asyncio.to_thread(kind(terminal.stream, bar).report, ["# Report\n"])
+
+    asyncio.run(main())
+    assert closed_in == [threading.main_thread()] * 2
+    assert re.fullmatch(r"(\s*0%\|.*\| 0/4.*\n# Report\n){2}", terminal.read())
+
+
 def test_log_lines_of_the_same_terminal_end_before_the_report(terminal: Terminal) -> None:
     said = with_progress(LogLines, terminal)
     first, message, *below = said.split("\n")
