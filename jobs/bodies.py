@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from .model import Endpoint, Result, Status
@@ -30,11 +31,12 @@ def chat(result: Result) -> dict[str, Any]:
     """A ``chat.completion``. A refusal stands under ``refusal``, as OpenAI's models put it."""
     calls = [] if result.tool_calls is UNSET else result.tool_calls
     refused = result.status == "refused"
-    empty = refused or (calls and not result.output)
+    text = _text(result)
+    empty = refused or (calls and not text)
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if empty else result.output,
-        "refusal": (result.output or "") if refused else None,
+        "content": None if empty else text,
+        "refusal": (text or "") if refused else None,
     }
     if calls:
         message["tool_calls"] = calls
@@ -123,15 +125,24 @@ def _items(result: Result) -> list[dict[str, Any]]:
                 "arguments": function.get("arguments", ""),
             }
         )
-    part: dict[str, Any] = {"type": "output_text", "text": result.output or "", "annotations": []}
+    text = _text(result) or ""
+    part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": []}
     if result.logprobs is not UNSET:
         part["logprobs"] = result.logprobs
     if result.status == "refused":
-        part = {"type": "refusal", "refusal": result.output or ""}
-    if result.output or not items or result.status == "refused":
+        part = {"type": "refusal", "refusal": text}
+    if text or not items or result.status == "refused":
         message = {"id": f"msg_{name}", "type": "message", "role": "assistant", "content": [part]}
         items.append({**message, "status": "completed"})
     return items
+
+
+def _text(result: Result) -> str | None:
+    """An output that was parsed by a schema is JSON again: the message of a chat is text."""
+    output = result.output
+    if output is None or isinstance(output, str):
+        return output
+    return msgspec.json.encode(output).decode()
 
 
 def _head(result: Result, prefix: str, kind: str) -> dict[str, Any]:

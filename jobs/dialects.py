@@ -41,8 +41,9 @@ class Dialect(Struct, frozen=True, kw_only=True):
     by endpoint, in OpenAI's words or its own; an endpoint that is not listed takes whatever comes.
     ``renames`` are its own words for OpenAI's. ``asks_usage`` says that the usage of a stream has
     to be asked for (``stream_options``). ``daily`` says that its limit headers count requests a
-    day. ``slashes`` says that its model names may hold a slash, so that ``openai/...`` in a row
-    need not mean OpenAI.
+    day. ``schemas`` says that it takes a ``response_format`` with any ordinary JSON Schema, not in
+    a strict subset alone. ``slashes`` says that its model names may hold a slash, so that
+    ``openai/...`` in a row need not mean OpenAI.
     """
 
     wire: Wire = "openai"
@@ -62,6 +63,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     renames: Mapping[str, str] = {}
     asks_usage: bool = True
     daily: bool = False
+    schemas: bool = False
     slashes: bool = False
 
 
@@ -79,6 +81,7 @@ _AZURE_OPENAI = Dialect(
     query_env={"api-version": "OPENAI_API_VERSION"},
     endpoints=frozenset({"chat", "completions", "embeddings"}),
     takes=takes.AZURE,
+    schemas=True,
 )
 
 APIS: Mapping[Api, Dialect] = {
@@ -127,6 +130,7 @@ KNOWN: Mapping[str, Dialect] = {
         url_env="OPENAI_BASE_URL",
         key_env=("OPENAI_API_KEY",),
         takes=takes.OPENAI,
+        schemas=True,
     ),
     "openai-responses": Dialect(
         wire="openai-responses",
@@ -135,6 +139,7 @@ KNOWN: Mapping[str, Dialect] = {
         key_env=("OPENAI_API_KEY",),
         endpoints=frozenset({"chat", "responses"}),
         takes=takes.OPENAI_RESPONSES,
+        schemas=True,
     ),
     "azure": _AZURE_OPENAI,
     "anthropic": Dialect(
@@ -199,12 +204,14 @@ KNOWN: Mapping[str, Dialect] = {
         key_env=("OLLAMA_API_KEY",),
         needs_key=False,
         renames=_ONE_LIMIT,
+        schemas=True,
         slashes=True,
     ),
     "vllm": Dialect(
         base_url="http://localhost:8000/v1",
         key_env=("VLLM_API_KEY",),
         needs_key=False,
+        schemas=True,
         slashes=True,
     ),
     "llamacpp": Dialect(
@@ -212,6 +219,7 @@ KNOWN: Mapping[str, Dialect] = {
         key_env=("LLAMA_API_KEY",),
         needs_key=False,
         renames=_ONE_LIMIT,
+        schemas=True,
         slashes=True,
     ),
     "litellm": LITELLM,

@@ -22,6 +22,7 @@
           Refused                    403 for this request: not allowed
           NotFound                   404: no such model or URL
           TooLarge                   larger than the whole token budget
+          InvalidOutput              an answer that does not fit the schema it was asked for
         FatalError                 every other request will fail too
           AuthFailed                 401, or 403 about the key
           QuotaExhausted             insufficient_quota, 402: waiting does not help
@@ -190,6 +191,12 @@ class TooLarge(PermanentError):
     """The request alone is larger than the whole tokens-a-minute budget."""
 
     type = "too_large"
+
+
+class InvalidOutput(PermanentError):
+    """The answer is there and does not fit the schema which was asked for."""
+
+    type = "invalid_output"
 
 
 class FatalError(ProviderError):

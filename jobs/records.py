@@ -23,6 +23,7 @@ BATCH_PREFIX = "batch_req_"
 _STATUSES = frozenset(get_args(Status))
 _INVALID = frozenset({"invalid_row", "duplicate_id"})
 _ANSWERED = frozenset({"ok", "truncated", "refused", "filtered"})
+_BROUGHT: Mapping[Status, str] = {"partial": "partial", "invalid_output": "answer"}
 # DEL and the C1 controls, and what turns the direction of text or breaks its lines: what JSON
 # lets through and a terminal acts upon.
 _UNSAFE = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
@@ -55,9 +56,9 @@ def encode_batch(result: Result) -> bytes:
     """One line of ``--format openai-batch`` with its line feed.
 
     An HTTP failure keeps its status code and has its reason in ``body.error``; any other one has
-    ``response: null`` and the reason in ``error``, and so has a broken stream: what arrived of it
-    stands in ``error.partial``, where no reader takes it for an answer. ``type`` in either error
-    is the row's status.
+    ``response: null`` and the reason in ``error``, and so has a broken stream, or an answer that
+    does not fit its schema: what arrived stands in ``error.partial`` or ``error.answer``, where no
+    reader takes it for the row's answer. ``type`` in either error is the row's status.
     """
     failure = result.error
     status_code = failure.http_status if failure and failure.http_status else 0
@@ -65,13 +66,13 @@ def encode_batch(result: Result) -> bytes:
     error: dict[str, Any] | None = None
     if result.status in ("ok", "truncated") or (failure is None and result.status in _ANSWERED):
         response = _response(result, 200, body(result))
-    elif result.status != "partial" and status_code >= 400:
+    elif result.status not in _BROUGHT and status_code >= 400:
         reason = {**_reason(result), "param": None}
         response = _response(result, status_code, {"error": reason})
     else:
         error = _reason(result)
-        if result.status == "partial":
-            error["partial"] = body(result)
+        if (key := _BROUGHT.get(result.status)) is not None:
+            error[key] = body(result)
     return _line(
         {
             "id": BATCH_PREFIX + result.fingerprint,

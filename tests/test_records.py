@@ -255,6 +255,33 @@ def test_a_partial_answer_is_kept_where_nobody_takes_it_for_a_whole_one(
     assert kept["finish_reason"] is None
 
 
+def test_an_answer_that_does_not_fit_is_kept_where_nobody_takes_it_for_a_good_one() -> None:
+    failure = Failure("invalid_output", None, "$: 5 is too small", retryable=False)
+    result = sample(status="invalid_output", error=failure)
+    line = batch(result)
+    assert line["response"] is None
+    assert line["error"]["code"] == "invalid_output"
+    assert line["error"]["message"] == "$: 5 is too small"
+    assert line["error"]["answer"]["choices"][0]["message"]["content"] == "an answer"
+    for written in (encode(result), encode_batch(result)):
+        stored = read(written)
+        assert stored is not None
+        assert stored.status == "invalid_output"
+    assert parsed(result)["output"] == "an answer"
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+@pytest.mark.parametrize("value", [{"a": [1, None, "é"]}, ["x"], [1.5], [], {}, 0, False, 7])
+def test_a_parsed_answer_is_text_again_in_a_batch_line(value: Any, endpoint: Any) -> None:
+    body = batch(sample(output=value, endpoint=endpoint))["response"]["body"]
+    if endpoint == "chat":
+        text = body["choices"][0]["message"]["content"]
+    else:
+        text = body["output"][-1]["content"][0]["text"]
+    assert json.loads(text) == value
+    assert parsed(sample(output=value))["output"] == value
+
+
 @pytest.mark.parametrize(
     ("line", "status"),
     [

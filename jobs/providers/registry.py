@@ -172,6 +172,7 @@ def _embedded(config: JobConfig, name: str) -> Located:
         name="local",
         model=Path(name).stem if path else name,
         base_url=None,
+        dialect=structs.replace(ANY_SERVER, schemas=True),  # llama.cpp
         embedded=embedded,
         rpm=config.rpm,
         tpm=config.tpm,

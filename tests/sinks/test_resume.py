@@ -41,6 +41,15 @@ def test_an_answer_to_another_question_does_not_count(tmp_path: Path) -> None:
         index.skip("q1", "f2")
 
 
+def test_an_answer_that_did_not_fit_its_schema_is_asked_for_again(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(encode(sample("q1", "invalid_output")) + encode(sample("q2")))
+    index = index_of(path)
+    assert index.status("q1", "f1") is None
+    assert index.status("q2", "f1") == "ok"
+    assert index.unreadable == 0
+
+
 def test_the_index_costs_tens_of_bytes_a_row(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     rows = 20_000

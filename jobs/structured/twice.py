@@ -1,0 +1,54 @@
+"""Two asks of one row as one result: what both cost, and how long both took. Pure."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from ..errors import InvalidOutput
+from ..model import Metrics, Result, Usage
+
+
+def added(first: Result, second: Result) -> Result:
+    """The second result with the usage, cost and metrics of both.
+
+    The first one ended with an answer that does not fit; the second began its wait (``queue_s``)
+    where that had ended. A cost that is not known for an ask with usage is not known for both.
+    """
+    return structs.replace(
+        second,
+        usage=_usage(first.usage, second.usage),
+        cost_usd=_cost(first, second),
+        metrics=_metrics(first.metrics, second.metrics),
+    )
+
+
+def _usage(one: Usage | None, other: Usage | None) -> Usage | None:
+    if one is None or other is None:
+        return one or other
+    return Usage(
+        *(a + b for a, b in zip(structs.astuple(one), structs.astuple(other), strict=True))
+    )
+
+
+def _cost(first: Result, second: Result) -> float | None:
+    if second.usage is None and second.cost_usd is None:
+        return first.cost_usd  # it failed, and nobody says that it cost anything
+    if first.cost_usd is None or second.cost_usd is None:
+        return None
+    return first.cost_usd + second.cost_usd
+
+
+def _metrics(first: Metrics | None, second: Metrics | None) -> Metrics | None:
+    """From the first send to the last byte; the gaps and the speed are those of the last answer."""
+    if first is None or second is None:  # one of them was never sent
+        return first or second
+    return structs.replace(
+        second,
+        started_at=first.started_at,
+        queue_s=first.queue_s,
+        limiter_s=round(first.limiter_s + second.limiter_s, 6),
+        ttft_s=first.ttft_s,
+        latency_s=round(first.latency_s + second.queue_s + second.latency_s, 6),
+        attempts=first.attempts + second.attempts,
+        retried=[*first.retried, InvalidOutput.type, *second.retried],
+    )
