@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 
 from ..model import Quote
-from .folding import Folded
+from .folded import Folded
 from .lines import unquoted
 from .part import Cited
 

@@ -7,7 +7,7 @@ from foldparts import chunk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmbatch.jobs.fold.folding import Folded
+from llmbatch.jobs.fold.folded import Folded
 from llmbatch.jobs.fold.part import Cited
 from llmbatch.jobs.fold.quotes import Haystack, Known, words
 from llmbatch.jobs.model import Quote
