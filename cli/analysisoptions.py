@@ -22,19 +22,20 @@ analysis_options = with_options(
         INPUT,
         "--task",
         metavar="TEXT|@FILE",
-        help="What to find out (default: a summary of what the documents say).",
+        help="What to find out (default: the main points, with names, figures and dates).",
     ),
     option(
         INPUT,
         "--system",
         metavar="TEXT|@FILE",
-        help="System message of every request (default: one that fits the task).",
+        help="System message of every request (default: one for chunks, one for folds).",
     ),
     option(
         INPUT,
         "--map-prompt",
         type=FILE,
-        help="Text file: the prompt that each chunk is put into, for the built-in one.",
+        help="Text file: the prompt for each chunk, with {{text}} where the chunk goes (default: "
+        "built in).",
     ),
     option(
         INPUT,
@@ -80,7 +81,8 @@ analysis_options = with_options(
         FOLD,
         "--fold-prompt",
         type=FILE,
-        help="Text file: the prompt that partial reports are put into, for the built-in one.",
+        help="Text file: the prompt for a fold, with {{parts}} where the partial reports go "
+        "(default: built in).",
     ),
     option(
         FOLD,
@@ -108,8 +110,8 @@ analysis_options = with_options(
         OUTPUT,
         "--report-format",
         type=click.Choice(["markdown", "jsonl", "csv"]),
-        help="Shape of the report (default: by the name of the output; else markdown, with "
-        "--schema jsonl).",
+        help="Shape of the report (default: markdown; with --schema jsonl, or csv where the "
+        "output's name says so).",
     ),
     option(
         OUTPUT,

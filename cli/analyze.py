@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from llmbatch.jobs.analysis import run_analysis_async
 from llmbatch.jobs.config import AnalyzeConfig
 from llmbatch.jobs.drain import Drain
 from llmbatch.jobs.summary import Summary, Tally
@@ -49,6 +48,8 @@ class Analysis:
         return progress_for(sys.stderr, tally, quiet=self.config.quiet, counting=ChunkFigures)
 
     def run(self, drain: Drain, tally: Tally, progress: Silent) -> Coroutine[Any, Any, Summary]:
+        from llmbatch.jobs.analysis import run_analysis_async  # here: the help does without
+
         return run_analysis_async(
             self.config,
             drain=drain,

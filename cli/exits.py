@@ -49,10 +49,13 @@ def code_for(error: BaseException) -> Exit:
 def exit_of(summary: Summary, max_failed: str) -> Exit:
     """The exit code of a job that came to its end; ``max_failed`` is ``"3"`` or ``"5%"``.
 
-    A share is that of the rows that have a result, those of earlier runs included.
+    A share is that of the rows that have a result, those of earlier runs included. An analysis
+    without its report has failed, whatever was allowed.
     """
     if summary.stopped is not None:
         return _STOPPED.get(summary.stopped.cause, Exit.STOPPED)
+    if summary.analysis is not None and summary.analysis.unwritten is not None:
+        return Exit.ROWS_FAILED
     from decimal import Decimal  # exact: 0.57 % of 10,000 is 57; here: the help does without
 
     allowed = Decimal(max_failed.removesuffix("%"))

@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
     None, "-V", "--version", package_name="llmbatch", message="llmbatch %(version)s"
 )
 def llmbatch() -> None:
-    """Run many LLM prompts: fast, inside the limits, and with nothing lost."""
+    """Run many LLM prompts, or one large document: fast, inside limits, with nothing lost."""
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from llmbatch.jobs.model import Tidied
 from llmbatch.jobs.summary import Percentiles, Summary
 from llmbatch.jobs.traffic import RouteFigures
 
+from .analysissummary import analysis_lines
 from .figures import duration, rate
 
 MOST = 5
@@ -17,10 +18,13 @@ MOST = 5
 
 def block(summary: Summary) -> list[str]:
     """The figures, one line a subject; those that say nothing are left out."""
-    lines = [f"rows       {counts(summary.rows) or 'none ran'}{_earlier(summary)}"]
+    lines = [] if summary.analysis is None else analysis_lines(summary.analysis)
+    lines.append(f"rows       {counts(summary.rows) or 'none ran'}{_earlier(summary)}")
     if summary.not_run:
         again = "" if summary.output == "-" else " (run the same command again to go on)"
         lines.append(f"not run    {summary.not_run:,}{again}")
+    elif summary.analysis is not None and summary.stopped is not None:
+        lines.append("not run    the rest (run the same command again to go on)")
     usage = summary.usage
     if usage.input_tokens or usage.output_tokens:
         cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
@@ -57,7 +61,8 @@ def last_line(summary: Summary, code: int) -> str:
     """How it ended, in one line; the last thing on standard error."""
     ran = counts(summary.rows) or ("none ran" if summary.stopped else "nothing left to do")
     end = f"stopped early ({summary.stopped.message}): " if summary.stopped else ""
-    where = "standard output" if summary.output == "-" else summary.output
+    output = (summary.analysis and summary.analysis.report) or summary.output
+    where = "standard output" if output == "-" else output
     where = f" -> {where}" if where else ""  # none where the job ended before it was opened
     skipped = sum(summary.skipped.values())
     earlier = f" ({skipped:,} done before)" if skipped else ""

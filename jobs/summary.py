@@ -257,7 +257,15 @@ class Tally:
             dropped=dict(self.dropped),
             output_lines=tidied,
             stopped=stopped,
+            analysis=self._analysis(),
         )
+
+    def _analysis(self) -> Analysis | None:
+        """As far as events tell; None where no document was read."""
+        covering = self.covering
+        if not (covering.documents or covering.ended):
+            return None
+        return Analysis(coverage=covering.coverage(), folds=self.folds)
 
     def _evidence(
         self, wall: float, cpu: float | None, provider: float, routes: Mapping[str, RouteFigures]
