@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ _WIDE = re.compile(
     "\U0001f000-\U0003ffff]+"
 )
 _LATIN = re.compile("[\u00c0-\u024f\u1e00-\u1eff\u2010-\u201f]+")
+
+_LONE = re.compile("[\ud800-\udfff]")
 
 _WHOLE = 2**31 - 1
 _DEPTH = 8
@@ -118,6 +121,67 @@ class TokenCounter:
     def __repr__(self) -> str:
         how = "not used yet" if self._count is None else self._count.__name__.strip("_")
         return f"<TokenCounter: {how}>"
+
+
+class TextCounter:
+    """Counts and measures texts in one model's vocabulary, which is read when first used.
+
+    Exact and linear as in :class:`TokenCounter`; :func:`estimate_tokens` where toktok can't be
+    imported. A lone surrogate counts as the U+FFFD that is sent in its place.
+    """
+
+    __slots__ = ("_encoding", "_truncate")
+
+    def __init__(self, model: str) -> None:
+        self._encoding = encoding_of(model)
+        self._truncate: Callable[[str, int, str], tuple[str, int]] | None = None
+
+    def __repr__(self) -> str:
+        return f"TextCounter({self._encoding})"
+
+    def count(self, text: str) -> int:
+        return self._measure(text, _WHOLE)[1]
+
+    def prefix(self, text: str, tokens: int) -> tuple[int, int]:
+        """How many characters of ``text`` its first ``tokens`` tokens are, and its whole count.
+
+        Counted by itself, such a prefix may have a token more, or a few; count it to be sure.
+        """
+        start, whole = self._measure(text, tokens)
+        if whole <= tokens:
+            return len(text), whole
+        if self._encoding == "qwen3.5" and not text.startswith(start):
+            # That is a prefix of the text's NFC form. Counting what has to be normalised first,
+            # too, finds the same place in the text as it stands.
+            lengths = range(1, len(text) + 1)
+            return bisect_right(lengths, tokens, key=lambda n: self.count(text[:n])), whole
+        return len(start), whole
+
+    def _measure(self, text: str, tokens: int) -> tuple[str, int]:
+        truncate = self._truncate or self._open()
+        try:
+            return truncate(text, max(0, tokens), self._encoding)
+        except UnicodeEncodeError:  # a lone surrogate
+            return truncate(_LONE.sub("\ufffd", text), max(0, tokens), self._encoding)
+
+    def _open(self) -> Callable[[str, int, str], tuple[str, int]]:
+        try:
+            from toktok import truncate
+        except ImportError:
+            truncate = _estimated_prefix
+        self._truncate = truncate
+        return truncate
+
+
+def _estimated_prefix(text: str, tokens: int, encoding: str) -> tuple[str, int]:  # noqa: ARG001
+    """Stands where toktok's truncate() does."""
+    whole = estimate_tokens(text)
+    if whole <= tokens:
+        return text, whole
+    if text.isascii():
+        return text[: 4 * tokens], whole
+    lengths = range(1, len(text) + 1)
+    return text[: bisect_right(lengths, tokens, key=lambda n: estimate_tokens(text[:n]))], whole
 
 
 def _estimate(text: str, encoding: str) -> int:  # noqa: ARG001 - stands where exact() does

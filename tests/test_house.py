@@ -39,6 +39,10 @@ ALLOWED: dict[str, set[str]] = {
     "retry": {"errors"},
     "tokens": {"model"},
     "toolcalls": set(),
+    "promptfile": {"errors"},
+    "prompts": {"errors", "promptfile", "sources", "tokens"},
+    "contexts": {"embedded"},
+    "sizes": {"errors"},
     "answer": {"model", "toolcalls"},
     "summary": {"bound", "coverage", "drain", "events", "histogram", "model", "traffic"},
     "bound": set(),
@@ -71,6 +75,7 @@ HOMES = {
     "click": {"cli"},
     "tqdm": {"cli"},
     "xllamacpp": {"jobs/embedded"},
+    "regex": {"jobs/sources/chunks"},
     "toktok": {"jobs"},
     "yaml": {"jobs"},
 }
