@@ -19,7 +19,7 @@ _ENDS = (
     re.compile(r"[.!?;]\s+"),
     re.compile(r"\s+"),
 )
-_LABEL = re.compile(r"\[[\d, ]{1,64}\]")
+_LABEL = re.compile(r"\[[\d, –-]{1,64}\]")
 
 
 def split(part: Part, most: int, count: Count) -> list[Part]:
