@@ -41,7 +41,8 @@ class Coverage(Struct, frozen=True, kw_only=True):
 class Analysis(Struct, frozen=True, kw_only=True):
     """What an analysis came to, beside its rows.
 
-    ``report`` is where the report went, None where none was written. ``skipped`` are files that
+    ``report`` is where the report went, None where none was written; ``unwritten`` is why that is
+    so although one was asked for. ``skipped`` are files that
     were found and are no documents, with the reason. ``quotes`` counts them by how they were
     ``found``. ``invented`` are citations of sources that there are not, which were taken out;
     ``uncited`` are statements of the report that no source could be found for.
@@ -49,7 +50,7 @@ class Analysis(Struct, frozen=True, kw_only=True):
 
     coverage: Coverage
     report: str | None = None
-    chunks: int = 0
+    unwritten: str | None = None
     folds: int = 0
     skipped: Mapping[str, str] = {}
     quotes: Mapping[str, int] = {}
