@@ -29,6 +29,7 @@ from .routes import Routes
 from .sources.parameters import job_params
 
 C = TypeVar("C", bound=JobConfig)
+S = TypeVar("S", bound=Sink)
 T = TypeVar("T")
 
 
@@ -114,8 +115,8 @@ class Pipeline:
 
     @asynccontextmanager
     async def open(
-        self, open_sink: Callable[[], Sink], observe: Observer
-    ) -> AsyncGenerator[tuple[Routes, Sink], None]:
+        self, open_sink: Callable[[], S], observe: Observer
+    ) -> AsyncGenerator[tuple[Routes, S], None]:
         """The routes and the output, until they are closed again."""
         async with AsyncExitStack() as stack:
             routes = self._open_routes(stack, observe)
