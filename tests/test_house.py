@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "promptfile": {"errors"},
     "prompts": {"errors", "promptfile", "sources", "tokens"},
     "contexts": {"embedded"},
-    "sizes": {"errors"},
+    "sizes": {"config", "contexts", "errors", "sources"},
     "answer": {"model", "toolcalls"},
     "summary": {"bound", "coverage", "drain", "events", "histogram", "model", "traffic"},
     "bound": set(),
@@ -64,7 +64,16 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["providers"] = VALUES | {"keys"}
 
-ROOTS = {"job", "analysis", "pipeline", "lanes", "__init__"}
+ROOTS = {
+    "job",
+    "analysis",
+    "analysisfiles",
+    "analysisplan",
+    "analysisreport",
+    "pipeline",
+    "lanes",
+    "__init__",
+}
 """The composition root, in its parts, and what is exported: these know every room."""
 
 HOMES = {
