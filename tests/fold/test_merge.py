@@ -37,8 +37,8 @@ def merged(*values: Any) -> list[dict[str, Any]]:
 
 
 def bare(*values: Any) -> list[dict[str, Any]]:
-    """The records without their sources."""
-    return [{k: v for k, v in row.items() if k != "sources"} for row in merged(*values)]
+    """The records without their sources, which come last."""
+    return [{key: row[key] for key in list(row)[:-1]} for row in merged(*values)]
 
 
 def cited(*values: Any) -> list[list[int]]:
