@@ -46,7 +46,7 @@ class Buffer:
             if not self._pages or self._pages[-1][1] != block.page:
                 self._pages.append((self.origin + size, block.page))
             raw.append(text)
-            clean.append(text if text.isascii() else _LONE.sub("\ufffd", text))
+            clean.append(_without_surrogates(text))
             size += len(text)
             if size >= until:
                 break
@@ -82,3 +82,11 @@ class Buffer:
         self._raw = self.text if same else self._raw[count:]
         self.origin += count
         return count
+
+
+def _without_surrogates(text: str) -> str:
+    try:
+        text.encode()  # ten times as fast as looking for them
+    except UnicodeEncodeError:
+        return _LONE.sub("\ufffd", text)
+    return text

@@ -21,16 +21,19 @@ _FLAGS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 
 class _Rules(NamedTuple):
     cluster: Callable[[str], Any]
-    extends: Callable[[str], Any]
+    marks: Callable[[str, int, int], Any]
+    marks_before: Callable[[str, int, int], Any]
 
 
 @cache
 def _rules() -> _Rules:
     import regex
 
+    marks = r"[\p{GCB=Extend}\p{GCB=ZWJ}]+"
     return _Rules(
         regex.compile(r"\X").match,
-        regex.compile(r"[\p{GCB=Extend}\p{GCB=ZWJ}]").match,
+        regex.compile(marks).match,
+        regex.compile(f"(?r){marks}").match,
     )
 
 
@@ -51,29 +54,33 @@ def is_boundary(text: str, at: int, base: int = 0) -> bool:
     rules = _rules()
     if rules.cluster(left + right).end() == 2:
         return False
-    if not rules.extends(left):
+    marks = rules.marks_before(text, max(base, at - LONGEST), at)
+    if marks is None:
         return True
-    # What came before the marks decides: an emoji before a joiner, a consonant before a virama.
-    first = at - 1
-    lowest = max(base, at - LONGEST)
-    while first > lowest and rules.extends(text[first]):
-        first -= 1
+    # What the marks belong to decides: an emoji before a joiner, a consonant before a virama.
+    first = max(base, marks.start() - 1)
     return bool(rules.cluster(text[first : at + 1]).end() < at + 1 - first)
 
 
 def boundary_after(text: str, at: int, base: int = 0) -> int:
     """The first boundary from ``at`` on; ``at`` itself inside of a cluster beyond LONGEST."""
-    for place in range(at, min(at + LONGEST, len(text)) + 1):
+    place, last = at, min(at + LONGEST, len(text))
+    while place <= last:
         if is_boundary(text, place, base):
             return place
+        marks = _rules().marks(text, place, last) if text[place] >= _LATIN else None
+        place = place + 1 if marks is None else marks.end()
     return at
 
 
 def boundary_before(text: str, at: int, base: int) -> int:
     """The last boundary down from ``at``; ``at`` itself inside of a cluster beyond LONGEST."""
-    for place in range(at, max(base, at - LONGEST) - 1, -1):
+    place, first = at, max(base, at - LONGEST)
+    while place >= first:
         if is_boundary(text, place, base):
             return place
+        marks = _rules().marks_before(text, first, place + 1) if text[place] >= _LATIN else None
+        place = place - 1 if marks is None or marks.start() == place else marks.start()
     return at
 
 

@@ -12,6 +12,7 @@ AROUND = 16
 """Characters on each side of a place that decide whether it is taken."""
 
 _MANY = 512
+_TRIES = 64
 _BLANK = re.compile(r"\n[ \t\r]*\n(?:[ \t\r]*\n)*")
 _SENTENCE = re.compile(r"[.!?…][\"'”’»)\]*_]*\s+|[。！？]+[\"'”’」』）]*\s*")
 _SPACE = re.compile(r"\s+")
@@ -67,22 +68,28 @@ def choose(text: str, places: Sequence[int], base: int) -> int | None:
     places again whatever was inserted before it, so that the chunks of an edited document that did
     not change are known again. The last one would depend on where the chunk began.
     """
-    if len(places) == 1:
-        return places[0] if is_boundary(text, places[0], base) else None
-    first = max(0, places[0] - AROUND)
-    data = text[first : places[-1] + AROUND].encode("utf-32-le")
-
-    def rank(place: int) -> tuple[int, int]:
-        at = 4 * (place - first)
-        return crc32(data[max(0, at - 4 * AROUND) : at + 4 * AROUND]), -place
-
-    best = min(places, key=rank)
+    best = _preferred(text, places) if len(places) > 1 else places[0]
     if is_boundary(text, best, base):
         return best
-    for place in sorted(places, key=rank):
+    for place in reversed(places[-_TRIES:]):
         if is_boundary(text, place, base):
             return place
     return None
+
+
+def _preferred(text: str, places: Sequence[int]) -> int:
+    """That with the lowest hash of what is around it; the last one of several alike."""
+    first = places[0] - AROUND
+    data = text[max(0, first) : places[-1] + AROUND].encode("utf-32-le")
+    before, behind = 4 * (first + AROUND), 8 * AROUND
+    if first < 0:
+        data = bytes(-4 * first) + data
+
+    def rank(place: int) -> int:
+        at = 4 * place - before
+        return crc32(data[at : at + behind])
+
+    return min(reversed(places), key=rank)
 
 
 def anywhere(text: str, low: int, high: int, start: int) -> int:
@@ -98,9 +105,8 @@ def anywhere(text: str, low: int, high: int, start: int) -> int:
     while at >= 0 and len(found) < _MANY:
         found.append(at)
         at = text.find(top, at + 1, high)
-    best = choose(text, found, start) if len(found) < _MANY else None
-    if best is None and len(found) < _MANY:
-        best = boundary_after(text, found[0], start)
-    if best is not None and start < best <= high:
-        return best
+    if len(found) < _MANY:
+        place = boundary_after(text, _preferred(text, found), start)
+        if start < place <= high:
+            return place
     return boundary_before(text, high, start)

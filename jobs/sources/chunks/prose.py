@@ -27,13 +27,16 @@ _CHINESE = {
 }
 
 _WORDS = "|".join(f"{word.capitalize()}|{word.upper()}" for word in _LEVEL)
+_FIRST = "".join({word[0].upper() for word in _LEVEL})
+"""What such a line begins with, beside § and digits: most lines are told by one character."""
+
 _NUMBER = (
     r"(?:[IVXLCDM]+|[ivxlcdm]+|[A-Z]|\d+[a-z]?(?:\.\d+)*|(?i:(?:the[ \t]+)?(?:one|two|three|four"
     r"|five|six|seven|eight|nine|ten|eleven|twelve|first|second|third|fourth|fifth|sixth|seventh"
     r"|eighth|ninth|tenth|last)))(?!\w)"
 )
 _LINE = re.compile(
-    r"\n[ \t]{0,80}(?:"
+    rf"\n[ \t]{{0,80}}(?=[{_FIRST}§第\d])(?:"
     rf"(?P<word>{_WORDS})[ \t]+{_NUMBER}"
     r"(?P<rest>[ \t]*(?:[.:)—–-][^\n]{0,120}|[A-ZÀ-ÞА-Я\"“(«][^\n]{0,120})?)(?=\r?\n|\Z)"
     r"|§{1,2}[ \t\u00a0]?\d[^\n]{0,120}(?=\n|\Z)"

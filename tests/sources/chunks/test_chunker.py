@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from textreading import TOKENS, PagedReading, TextReading, cuts, stored
 
 from llmbatch.jobs.sources.chunks.chunker import cut
-from llmbatch.jobs.sources.chunks.cut import Cut, Sizes
+from llmbatch.jobs.sources.chunks.cut import Sizes
 from llmbatch.jobs.sources.documents.document import Kind
 from llmbatch.jobs.tokens import TextCounter
 
@@ -299,7 +299,3 @@ def test_the_estimate_where_toktok_is_missing_cuts_too(monkeypatch: pytest.Monke
     found = list(cut(TextReading(text), Sizes(100, 10), TextCounter("gpt-4o")))
     assert "".join(text[c.start : c.end] for c in found) == text
     assert all(c.tokens <= 100 for c in found)
-
-
-def texts_of(found: list[Cut]) -> list[str]:
-    return [c.text for c in found]
