@@ -10,7 +10,7 @@ from .findings import Finding
 from .inline import Label, apart
 from .lines import closes, fence, kind, unquoted
 from .part import Cited, Part
-from .quotes import MISSING, Haystack, words
+from .quotes import MISSING, Haystack, added, words
 from .walk import Walk
 
 _CITED = " [1]"
@@ -105,10 +105,10 @@ class _Noting:
             found = self._check(quote)
             self.quotes.append(found)
             if found.found == "missing":
-                block = _added(block, MISSING)
+                block = added(block, MISSING)
         if above is None and quote:
             self.cited += 1
-            block = _added(block, _CITED)
+            block = added(block, _CITED)
         if open_:
             self.cited += 1
         return (_CITED if open_ else ""), block
@@ -126,8 +126,3 @@ def _plain(line: str) -> str:
     for part in apart(said):
         out += _parenthesised(part, out[-1:]) if isinstance(part, Label) else part
     return out
-
-
-def _added(block: str, mark: str) -> str:
-    end = len(block.rstrip())
-    return block[:end] + mark + block[end:]

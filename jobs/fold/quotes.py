@@ -24,7 +24,18 @@ _WORD = re.compile(r"[^\W_]")
 
 def words(lines: Sequence[str]) -> str:
     """The words of a block quote, without its marks and the quotation marks around it."""
-    return "\n".join(unquoted(line)[1] for line in lines).strip(_AROUND)
+    return bare("\n".join(unquoted(line)[1] for line in lines))
+
+
+def bare(text: str) -> str:
+    """Words without the quotation marks around them."""
+    return text.strip(_AROUND)
+
+
+def added(block: str, mark: str) -> str:
+    """A block with a mark behind its last words."""
+    end = len(block.rstrip())
+    return block[:end] + mark + block[end:]
 
 
 class Haystack:

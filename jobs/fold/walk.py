@@ -47,7 +47,8 @@ class Walk:
         self._rest = ""  # of the line, not understood yet
         self._kind: Kind | None = None
         self._seen = False  # something of this line is handed out
-        self._swallows = False  # a citation that began the line is taken out
+        self._emptied = False  # a citation of this line is taken out
+        self._swallows = False  # and with it the white space behind it, where it began the line
         self._dropped = False  # the line is a fence that is taken away
         self._finding: Finding | None = None
         self._above: Finding | None = None
@@ -89,13 +90,12 @@ class Walk:
 
     def _end_line(self) -> None:
         self._advance(complete=True)
-        if not self._dropped:
-            if self._kind == "quote":
-                self._block[-1].append("\n")
-            else:
-                self._gap.append("\n")
+        if self._kind == "quote":
+            self._block[-1].append("\n")
+        elif not (self._dropped or (self._emptied and not self._seen)):
+            self._gap.append("\n")
         self._kind = None
-        self._dropped = self._seen = self._swallows = False
+        self._dropped = self._seen = self._swallows = self._emptied = False
         self._inline.reset()
 
     def _advance(self, complete: bool) -> None:
@@ -228,6 +228,7 @@ class Walk:
             self._emit(new)
             self._seen = True
             return
+        self._emptied = True
         gap = "".join(self._gap)
         self._gap = [gap.rstrip(" \t")]
         self._swallows = not self._seen and not gap.strip()
