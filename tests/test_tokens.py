@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from typing import Any
 
 import pytest
@@ -11,7 +12,14 @@ from hypothesis import strategies as st
 from toktok import batch_count
 
 from llmbatch.jobs.model import Request
-from llmbatch.jobs.tokens import IMAGE, IMAGE_LOW, TokenCounter, encoding_of, estimate_tokens
+from llmbatch.jobs.tokens import (
+    IMAGE,
+    IMAGE_LOW,
+    TextCounter,
+    TokenCounter,
+    encoding_of,
+    estimate_tokens,
+)
 
 
 def request(model: str = "gpt-4o", endpoint: str = "chat", **fields: Any) -> Request:
@@ -202,3 +210,55 @@ def test_a_megabyte_of_one_thing_is_counted_like_its_parts(hostile: str) -> None
     text = hostile * (1_000_000 // len(hostile))
     assert TokenCounter().text(text, "gpt-4o") >= len(text) / 130
     assert estimate_tokens(text) >= len(text) / 4 - 1
+
+
+MODELS = ["gpt-4o", "gpt-4", "gpt-oss-20b", "qwen3.5-9b"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_first_tokens_of_a_text_are_measured_in_its_own_characters(
+    model: str, name: str
+) -> None:
+    counter = TextCounter(model)
+    for text in (TEXTS[name], unicodedata.normalize("NFD", TEXTS[name])):
+        whole = counter.count(text)
+        assert whole == exact(text, encoding_of(model))
+        for tokens in (1, whole // 3, whole - 1):
+            characters, seen = counter.prefix(text, tokens)
+            assert seen == whole
+            assert counter.count(text[:characters]) <= tokens
+            assert counter.count(text[: characters + 8]) > tokens
+        assert counter.prefix(text, whole) == (len(text), whole)
+        assert counter.prefix(text, 0) == (0, whole)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_lone_surrogate_is_measured_as_the_replacement_character(model: str) -> None:
+    counter = TextCounter(model)
+    text = "ferry \udcff\ud83d\ude00 leaves"
+    replaced = "ferry \ufffd\ufffd\ufffd leaves"
+    assert counter.count(text) == counter.count(replaced)
+    for tokens in range(counter.count(text) + 1):
+        assert counter.prefix(text, tokens) == counter.prefix(replaced, tokens)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60), st.integers(0, 40))
+def test_a_prefix_is_part_of_the_text_in_every_vocabulary(text: str, tokens: int) -> None:
+    for model in ("gpt-4o", "qwen3.5-9b"):
+        characters, whole = TextCounter(model).prefix(text, tokens)
+        assert whole == TextCounter(model).count(text)
+        assert 0 <= characters <= len(text)
+        assert (characters == len(text)) == (whole <= tokens)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(max_size=200), tokens=st.integers(0, 60))
+def test_without_toktok_prefixes_are_estimated_too(text: str, tokens: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "toktok", None)
+        characters, whole = TextCounter("gpt-4o").prefix(text, tokens)
+    assert whole == estimate_tokens(text)
+    assert estimate_tokens(text[:characters]) <= tokens
+    assert characters == len(text) or estimate_tokens(text[: characters + 1]) > tokens
