@@ -1,0 +1,196 @@
+"""What an analysis will do, found out before anything is sent: its words, sizes and requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .analysisfiles import Files
+from .config import AnalyzeConfig
+from .errors import ConfigError
+from .fold.citations import present
+from .fold.part import Part
+from .model import Chunk, Fold, Request
+from .pipeline import Pipeline
+from .ports import Observer, Worker
+from .promptfile import PromptFile
+from .prompts import TASK, Prompts
+from .providers.registry import Route
+from .sizes import plan_sizes
+from .sources.chunks.cut import Cut
+from .sources.fingerprint import fingerprint
+from .sources.parameters import job_params
+from .tokens import TextCounter
+
+if TYPE_CHECKING:
+    from .structured.schema import Schema
+
+LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+"""The names that the longest answer has among request parameters."""
+
+Mode = Literal["summary", "concat", "merge", "none"]
+"""What becomes of the chunks' answers."""
+
+
+class AnalysisPlan:
+    """Raises ConfigError where it can't work, SourceError where a document can't be read."""
+
+    def __init__(self, pipeline: Pipeline, config: AnalyzeConfig) -> None:
+        self.files = Files(config)
+        self.mode = _mode(config)
+        self.task = (config.task or "").strip() or TASK
+        self._pipeline = pipeline
+        self.schema = _schema(config)
+        prompts = Prompts(
+            task=config.task,
+            system=config.system,
+            map_template=_prompt_file(config.map_prompt, "--map-prompt"),
+            fold_template=_prompt_file(config.fold_prompt, "--fold-prompt"),
+            quotes=config.quotes,
+            previous=config.context == "previous",
+            instruction=self._instruction(),
+        )
+        self.tokens = TextCounter(pipeline.first.model)
+        params, extra = job_params(config.params, "chat")
+        self.sizes = plan_sizes(config, pipeline.routes, prompts.overhead(self.tokens.count))
+        if not any(name in params or name in extra for name in LIMITS):
+            params = {**params, _limit_name(pipeline.first): self.sizes.answer}
+        self.requests = Requests(
+            pipeline.first, prompts, self.files.title, (params, extra), self._form()
+        )
+
+    def part_tokens(self, part: Part) -> int:
+        """Tokens of a part as a fold is shown it."""
+        return self.tokens.count(present((part,)).text)
+
+    def around(self, observe: Observer) -> Callable[[Worker], Worker]:
+        """What is put around the asking of a row: the check of answers that are data."""
+        schema = self.schema
+        if schema is None:
+            return lambda worker: worker
+        from .structured.asking import Validated  # the extra `schema`
+
+        drain = self._pipeline.drain
+        return lambda worker: Validated(
+            worker,
+            schema,
+            clock=self._pipeline.clock,
+            observer=observe,
+            ending=lambda: drain.stop is not None,
+        )
+
+    def _instruction(self) -> str | None:
+        if self.schema is None:
+            return None
+        from .structured.request import instruction
+
+        return instruction(self.schema)
+
+    def _form(self) -> Mapping[str, Any]:
+        if self.schema is None:
+            return {}
+        from .structured.request import params_for
+
+        routes = ((route.dialect, route.model) for route in self._pipeline.routes)
+        return params_for(self.schema, routes)
+
+    def __repr__(self) -> str:
+        return f"<AnalysisPlan {self.files!r}, {self.mode}, {self.sizes!r}>"
+
+
+class Requests:
+    """Makes the requests of an analysis, as the first route is to be asked them.
+
+    ``params`` are those of a fold, ``map_params`` those of a chunk.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        prompts: Prompts,
+        title: str,
+        params: tuple[Mapping[str, Any], Mapping[str, Any]],
+        map_params: Mapping[str, Any],
+    ) -> None:
+        self._route = route
+        self._prompts = prompts
+        self._title = title
+        self._params, self._extra = params
+        self._map_params = {**self._params, **map_params}
+
+    def chunk(self, cut: Cut, chunk: Chunk, title: str) -> Request:
+        messages = self._prompts.map(cut, title)
+        return self._request(
+            f"chunk-{chunk.number}", chunk.number, chunk.document, messages, self._map_params, chunk
+        )
+
+    def fold(self, text: str, fold: Fold) -> Request:
+        messages = self._prompts.fold(text, self._title, fold.final)
+        row_id = f"fold-{fold.level}-{fold.number}"
+        return self._request(row_id, fold.number, "", messages, self._params, fold)
+
+    def _request(
+        self,
+        row_id: str,
+        line: int,
+        path: str,
+        messages: Sequence[Mapping[str, Any]],
+        params: Mapping[str, Any],
+        about: Chunk | Fold,
+    ) -> Request:
+        route = self._route
+        body = {**params, **self._extra}
+        body.pop("stream_options", None)
+        mark = {"chunk": about} if isinstance(about, Chunk) else {"fold": about}
+        return Request(
+            id=row_id,
+            line=line,
+            path=path,
+            endpoint="chat",
+            model=route.model,
+            fingerprint=fingerprint(route.target, "chat", route.model, messages, None, body),
+            messages=messages,
+            params=params,
+            extra=self._extra,
+            **mark,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Requests to {self._route.label}>"
+
+
+def _mode(config: AnalyzeConfig) -> Mode:
+    if config.schema is None or config.fold == "none":
+        return config.fold
+    if config.fold == "concat":
+        raise ConfigError("--fold concat: with --schema the answers are data, which are merged")
+    return "merge"
+
+
+def _schema(config: AnalyzeConfig) -> Schema | None:
+    if config.schema is None:
+        return None
+    if config.quotes:
+        raise ConfigError("--quotes: with --schema the answers are data, which have no quotes")
+    from .structured.schema import Schema
+
+    return Schema.load(config.schema)
+
+
+def _prompt_file(path: str | None, flag: str) -> PromptFile | None:
+    if path is None:
+        return None
+    try:
+        return PromptFile(path, Path(path).read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{flag}: {path} is not UTF-8 (byte {error.start})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise ConfigError(f"{flag}: can't read {path}: {reason}") from None
+
+
+def _limit_name(route: Route) -> str:
+    """OpenAI's newer models know only the newer name, other servers at least the older one."""
+    known = route.dialect.takes.get("chat", frozenset())
+    return LIMITS[0] if LIMITS[0] in known else LIMITS[1]
