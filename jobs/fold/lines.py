@@ -45,6 +45,10 @@ def kind(start: str, complete: bool) -> Kind | None:
                 return None
             if body.count(mark) >= (2 if mark == "=" else 3):
                 return "rule"
+        case "-" if body.startswith("--- "):  # "--- Part 1 of 3 ---", echoed from a prompt
+            if not complete:
+                return None
+            return "heading" if body.rstrip().endswith(" ---") else "text"
     return _item(body, complete)
 
 

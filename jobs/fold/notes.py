@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 
 from ..model import Chunk, Quote
 from .findings import Finding
@@ -26,26 +25,10 @@ def part_of_chunk(
     sent, ``document_start`` is where its first character stands in the document; ``quotes`` says
     that it was asked to quote.
     """
-    return _part(output, chunk, Haystack(text, document_start).find if quotes else None)
-
-
-def part_again(
-    output: str, chunk: Chunk, quotes: Sequence[Quote] | None
-) -> tuple[Part | None, tuple[Quote, ...]]:
-    """The same part from a stored result, whose ``quotes`` were checked; None: not asked for."""
-    if quotes is None:
-        return _part(output, chunk, None)
-    checked = {quote.text: quote for quote in quotes}
-    return _part(output, chunk, lambda words: checked.get(words) or Quote(words, "missing"))
-
-
-def _part(
-    output: str, chunk: Chunk, check: Callable[[str], Quote] | None
-) -> tuple[Part | None, tuple[Quote, ...]]:
     answer = unfenced(output.strip())
     if says_nothing(answer):
         return None, ()
-    noting = _Noting(check)
+    noting = _Noting(Haystack(text, document_start) if quotes else None)
     walk = Walk(noting)
     noted = (walk.feed(answer) + walk.end()).strip()
     if not noting.cited:
@@ -86,8 +69,8 @@ def unfenced(answer: str) -> str:
 class _Noting:
     """The editor: no citations but our own, one at the end of each finding."""
 
-    def __init__(self, check: Callable[[str], Quote] | None) -> None:
-        self._check = check
+    def __init__(self, haystack: Haystack | None) -> None:
+        self._haystack = haystack
         self.quotes: list[Quote] = []
         self.cited = 0
 
@@ -101,8 +84,8 @@ class _Noting:
     def quoted(self, lines: list[str], above: Finding | None, open_: bool) -> tuple[str, str]:
         block = "\n".join(_plain(line) for line in lines)
         quote = words(lines)
-        if self._check is not None and quote:
-            found = self._check(quote)
+        if self._haystack is not None and quote:
+            found = self._haystack.find(quote)
             self.quotes.append(found)
             if found.found == "missing":
                 block = added(block, MISSING)

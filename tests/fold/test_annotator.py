@@ -101,6 +101,7 @@ def test_a_finding_without_a_citation_gets_the_source_of_its_words(
         ),
         ("Terms:\n\n- Rent [1]", "Terms:\n\n- Rent [1]", 0),
         ("Terms:", "Terms: [?]", 1),
+        ("--- Part 1 of 3 ---\n\nX [1]", "--- Part 1 of 3 ---\n\nX [1]", 0),
         ("- Money:\n  - Rent [1]", "- Money:\n  - Rent [1]", 0),
         ("Rent [1]. See there.", "Rent [1]. See there.", 0),
         ("According to [1], Art. 5 applies.", "According to [1], Art. 5 applies.", 0),

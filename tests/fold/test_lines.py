@@ -36,6 +36,8 @@ PIECES = st.sampled_from(
         "```",
         " " * 40,
         "-" * 50,
+        "--- ",
+        " ---",
     ]
 )
 LINES = st.lists(PIECES, max_size=12).map("".join)
@@ -56,6 +58,8 @@ LINES = st.lists(PIECES, max_size=12).map("".join)
         ("===", "rule"),
         ("==", "rule"),
         ("--", "text"),
+        ("--- Part 1 of 3 ---\r", "heading"),
+        ("--- words", "text"),
         ("-", "item"),
         ("- finding", "item"),
         ("  * finding", "item"),
