@@ -77,13 +77,15 @@ class Wording:
         near: set[int] = set()
         for word in rare[: len(wanted) - need + 1]:  # who shares enough has one of these
             near.update(self._places.get(word, ()))
-        best = min(near, key=lambda at: self._rank(at, wanted), default=None)
-        if best is None or len(self._findings[best] & wanted) < need:
+        shared = [(len(self._findings[at] & wanted), at) for at in near]
+        most = max(shared, default=(0, 0))[0]
+        if most < need:
             return ()
+        best = min((at for many, at in shared if many == most), key=self._rank)
         return self._sources[best]
 
-    def _rank(self, at: int, wanted: frozenset[str]) -> tuple[int, int, int]:
-        return -len(self._findings[at] & wanted), len(self._sources[at]), at
+    def _rank(self, at: int) -> tuple[int, int]:
+        return len(self._sources[at]), at
 
     def __repr__(self) -> str:
         return f"<Wording of {len(self._findings)} findings>"
