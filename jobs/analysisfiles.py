@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,7 @@ from .errors import ConfigError
 from .pipeline import same_file
 from .sources.documents.document import Document
 from .sources.documents.finding import find
+from .sources.globs import is_pattern
 from .sources.stored import COMPRESSIONS, STDIN
 from .wholefile import check_writable
 
@@ -65,7 +65,7 @@ def default_results(paths: Sequence[str]) -> str:
     """
     if not paths:
         raise ConfigError("no document: name files, folders or globs, or - for standard input")
-    if len(paths) > 1 or not (paths[0] == STDIN or os.path.lexists(paths[0])):
+    if len(paths) > 1 or (paths[0] != STDIN and is_pattern(paths[0])):
         raise ConfigError(
             "there are several documents: name the file for their results with --results FILE"
         )
