@@ -65,7 +65,7 @@ def default_results(paths: Sequence[str]) -> str:
     """
     if not paths:
         raise ConfigError("no document: name files, folders or globs, or - for standard input")
-    if len(paths) > 1 or (paths[0] != STDIN and is_pattern(paths[0])):
+    if len(paths) > 1 or is_pattern(paths[0]):
         raise ConfigError(
             "there are several documents: name the file for their results with --results FILE"
         )

@@ -93,7 +93,7 @@ class Reporting:
         yield tail(part, analysis)
 
     def _head(self) -> str:
-        return head(self._files.title, self._task)
+        return head(f"Analysis of {self._files.title}", self._task)
 
     def _put(self, pieces: Iterable[str]) -> None:
         path = self._files.report
