@@ -65,8 +65,10 @@ class _Slot:
 class Level:
     """``take`` the pieces in order, then ``close``; ``tasks`` are what is to be folded.
 
-    A level hands up fewer pieces than it has taken, at any time, and keeps the others: so the
-    levels come to an end even where folds are longer than what they fold.
+    A level hands up at most two thirds as many pieces as it has taken, at any time, and keeps the
+    others: so the levels come to an end, soon, even where folds are longer than what they fold.
+    Where each fold makes one piece of two or more, that keeps nothing back: three pieces in two
+    groups are the most that is handed up.
     """
 
     __slots__ = (
@@ -142,7 +144,7 @@ class Level:
             self._taken += slot.size
             self._held.extend(slot.pieces or ())
         pieces = []
-        while self._held and self._given + 1 < self._taken:
+        while self._held and 3 * (self._given + 1) <= 2 * self._taken:
             pieces.append(self._held.popleft())
             self._given += 1
         return pieces, self._closed and not self._slots and not self._held

@@ -64,8 +64,7 @@ def _middle(text: str) -> int:
         places = {m.end() for m in end.finditer(text, first, last)} - inside
         if places:
             return min(places, key=lambda place: abs(place - half))
-    free = [place for place in range(half, 0, -1) if place not in inside]
-    return free[0] if free else half
+    return next((place for place in range(half, 0, -1) if place not in inside), half)
 
 
 def _with_quotes(part: Part, pieces: list[Part]) -> list[Part]:
