@@ -6,6 +6,7 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -123,6 +124,9 @@ class TokenCounter:
         return f"<TokenCounter: {how}>"
 
 
+_Truncate = Callable[[str, int, str], tuple[str, int]]
+
+
 class TextCounter:
     """Counts and measures texts in one model's vocabulary, which is read when first used.
 
@@ -134,7 +138,7 @@ class TextCounter:
 
     def __init__(self, model: str) -> None:
         self._encoding = encoding_of(model)
-        self._truncate: Callable[[str, int, str], tuple[str, int]] | None = None
+        self._truncate: _Truncate | None = None
 
     def __repr__(self) -> str:
         return f"TextCounter({self._encoding})"
@@ -164,13 +168,14 @@ class TextCounter:
         except UnicodeEncodeError:  # a lone surrogate
             return truncate(_LONE.sub("\ufffd", text), max(0, tokens), self._encoding)
 
-    def _open(self) -> Callable[[str, int, str], tuple[str, int]]:
-        try:
+    def _open(self) -> _Truncate:
+        found: _Truncate = _estimated_prefix
+        with suppress(ImportError):
             from toktok import truncate
-        except ImportError:
-            truncate = _estimated_prefix
-        self._truncate = truncate
-        return truncate
+
+            found = truncate
+        self._truncate = found
+        return found
 
 
 def _estimated_prefix(text: str, tokens: int, encoding: str) -> tuple[str, int]:  # noqa: ARG001

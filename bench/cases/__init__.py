@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ..lab import Lab
 from ..report import Figure
-from . import auto, cost, memory, outage, quota, rate, resume, shared, start
+from . import auto, chunks, cost, memory, outage, quota, rate, resume, shared, start
 
 Measure = Callable[[Lab], Iterator[Figure]]
 
@@ -28,6 +28,7 @@ CASES: Mapping[str, Case] = {
     "cost": Case(cost.METHOD, cost.measure),
     "memory": Case(memory.METHOD, memory.measure),
     "start": Case(start.METHOD, start.measure),
+    "chunks": Case(chunks.METHOD, chunks.measure),
     "resume": Case(resume.METHOD, resume.measure),
     "auto": Case(auto.METHOD, auto.measure),
     "rate": Case(rate.METHOD, rate.measure, idle=True),

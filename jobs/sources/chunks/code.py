@@ -9,10 +9,10 @@ from .outline import LOOK, Mark, Outline, shortened
 from .places import blank_lines, line_starts, words
 
 _LINE = re.compile(
-    r"\n(?P<indent>[ \t]{0,40})(?P<what>"
+    r"\n(?P<indent>[ \t]{0,40}+)(?=[\w~])(?P<what>"
     r"(?:(?:export|default|public|private|protected|internal|static|async|abstract|final|sealed"
     r"|partial|pub(?:\([a-z]{1,20}\))?|inline|virtual|override|unsafe|extern|const|local|data|open"
-    r")[ \t]+){0,6}"
+    r")[ \t]++){0,6}+"
     r"(?:class|def|fn|func|function|struct|enum|interface|trait|impl|module|namespace|object|record"
     r"|protocol|sub|proc|fun|type)[ \t<*(][^\n]{0,200}"
     r"|(?:public|private|protected|static)[ \t][^\n;=(]{1,100}\([^\n;]{0,200}(?=\n|\Z)"

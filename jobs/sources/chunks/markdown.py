@@ -10,7 +10,7 @@ from .outline import LOOK, Mark, Outline, shortened
 from .places import blank_lines, line_starts, sentences, words
 
 _LINE = re.compile(
-    r"\n {0,3}(?:"
+    r"\n {0,3}+(?=[#`~=-])(?:"
     r"(?P<atx>#{1,6})(?=[ \t\r\n]|\Z)(?P<title>[^\n]{0,300})"
     r"|(?P<fence>`{3,}|~{3,})(?P<info>[^\n]{0,300})"
     r"|(?P<under>=+|-+)[ \t]*\r?(?=\n|\Z))"
@@ -44,21 +44,24 @@ class Markdown(Outline):
         marks = []
         fence = self.fence
         for line in _LINE.finditer(text, start, high + LOOK):
-            at = line.start() + 1
+            at, kind = line.start() + 1, line.lastgroup
             if fence:
                 if at <= high and _closes(line, fence):
                     fence = ""
                     marks.append(Mark(at, _FENCE, ""))
-            elif (under := line["under"]) is not None:
+            elif kind == "under":
                 above = text.rfind("\n", max(start, at - LOOK), at - 1) + 1
                 title = text[above : at - 1]
-                if start < above <= high and above and not _NO_TITLE.match(title):
-                    marks.append(Mark(above, 1 if under[0] == "=" else 2, shortened(title)))
+                if start < above <= high and not _NO_TITLE.match(title):
+                    level = 1 if line["under"][0] == "=" else 2
+                    marks.append(Mark(above, level, shortened(title)))
             elif at > high:
                 continue  # an underline may follow to a line in front of it
-            elif (atx := line["atx"]) is not None:
-                title = _CLOSING.sub("", line["title"].strip())
-                marks.append(Mark(at, len(atx), shortened(title)))
+            elif kind == "title":
+                title = line["title"].strip()
+                if title.endswith("#"):
+                    title = _CLOSING.sub("", title)
+                marks.append(Mark(at, len(line["atx"]), shortened(title)))
             elif "`" not in line["info"]:
                 fence = line["fence"]
                 marks.append(Mark(at, _FENCE, fence))

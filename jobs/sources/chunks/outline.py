@@ -94,5 +94,7 @@ class Outline(ABC):
 
 def shortened(title: str) -> str:
     """A title on one line, with an ellipsis where it is too long."""
+    if not title:
+        return ""
     title = " ".join(title.split())
     return title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1] + "…"

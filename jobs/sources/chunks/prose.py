@@ -36,7 +36,7 @@ _NUMBER = (
     r"|eighth|ninth|tenth|last)))(?!\w)"
 )
 _LINE = re.compile(
-    rf"\n[ \t]{{0,80}}(?=[{_FIRST}§第\d])(?:"
+    rf"\n[ \t]{{0,80}}+(?=[{_FIRST}§第\d])(?:"
     rf"(?P<word>{_WORDS})[ \t]+{_NUMBER}"
     r"(?P<rest>[ \t]*(?:[.:)—–-][^\n]{0,120}|[A-ZÀ-ÞА-Я\"“(«][^\n]{0,120})?)(?=\r?\n|\Z)"
     r"|§{1,2}[ \t\u00a0]?\d[^\n]{0,120}(?=\n|\Z)"
