@@ -169,7 +169,7 @@ def test_only_what_may_be_a_citation_is_held_back(line: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["[", "[1", "[1,", "`", "` ``", "\\", "[1 1 1", "`[1]", "[source ", "]", "``x`"]
 )
-def test_a_hostile_megabyte_is_taken_apart_in_linear_time(piece: str) -> None:
-    line = piece * (1_000_000 // len(piece))
+def test_a_long_hostile_line_is_taken_apart_in_linear_time(piece: str) -> None:
+    line = piece * (300_000 // len(piece))
     parts = apart(line)  # hours otherwise; a test has two minutes
     assert sum(len(p) for p in parts if isinstance(p, str)) <= len(line)

@@ -159,6 +159,6 @@ def test_every_citation_in_a_part_is_its_chunk(output: str) -> None:
 
 @pytest.mark.parametrize("unit", ["> ", ">\n", "[1]", "- a\n", "a\n\n", "| a ", "`\n", "```\n"])
 def test_a_large_hostile_answer_is_noted_in_linear_time(unit: str) -> None:
-    output = "a" + unit * (300_000 // len(unit)) + "b"
+    output = "a" + unit * (120_000 // len(unit)) + "b"
     part, _ = part_of_chunk(output, chunk(1), "text " * 9, document_start=0, quotes=True)
     assert part is not None

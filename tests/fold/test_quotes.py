@@ -113,11 +113,11 @@ def test_what_is_there_is_found_exactly(before: str, quote: str, after: str) -> 
 
 def test_large_texts_and_hostile_quotes_are_searched_in_linear_time() -> None:
     for unit in ("ab", "- ", "a-\n", "“", "* ", "é", "中 ", ". . . ", "a ... "):
-        text = unit * (200_000 // len(unit))
+        text = unit * (80_000 // len(unit))
         haystack = Haystack(text)
-        assert haystack.find(unit * 4_000 + "x").found == "missing"
-        assert haystack.find("x ... " * 4_000).found == "missing"
-        assert haystack.find(" ".join(["a ..."] * 4_000) + " x").found == "missing"
+        assert haystack.find(unit * 1_600 + "x").found == "missing"
+        assert haystack.find("x ... " * 1_600).found == "missing"
+        assert haystack.find(" ".join(["a ..."] * 1_600) + " x").found == "missing"
 
 
 def cited(text: str, start: int, number: int, found: str = "exact") -> Cited:
