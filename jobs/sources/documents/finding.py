@@ -14,7 +14,7 @@ from ..globs import expand_pattern, is_pattern, walk
 from ..stored import STDIN, is_regular
 from .document import Document
 from .encoding import check_encoding
-from .forms import File, is_plain
+from .forms import File, text_size
 
 _OWN = re.compile(r"\.(?:analysis|results)\.")
 
@@ -107,11 +107,11 @@ class _Finder:
             return
         if not regular and not named:
             raise SourceError("is no regular file", path=path)
-        size = Path(path).stat().st_size if regular and is_plain(path) else None
-        document = File(path, size, self._encoding)
+        document = File(path, encoding=self._encoding)
         if regular:
             with document.open() as reading:
                 next(reading.blocks(), None)
+                document.size = text_size(path, reading)
         self.documents[real] = document
         self.skipped.pop(real, None)
 

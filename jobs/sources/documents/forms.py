@@ -12,18 +12,12 @@ from msgspec import Struct
 from ...errors import SourceError
 from ..stored import STDIN, suffixes
 from .document import Kind, Reading
+from .html import read_html
 from .stream import Stream
 from .text import Decoded, TextReading
+from .titles import Asked
 
 _HEAD = 4_096
-
-
-class Asked(Struct, frozen=True):
-    """What a reader is told: ``title`` is for documents that bring none of their own."""
-
-    path: str
-    title: str
-    encoding: str | None = None
 
 
 class Form(Struct, frozen=True):
@@ -47,11 +41,13 @@ def _plain(name: str, kind: Kind) -> Form:
 TEXT = _plain("text", "prose")
 MARKDOWN = _plain("markdown", "markdown")
 CODE = _plain("code", "code")
+HTML = Form("html", read_html)
 
 _SUFFIXES: Mapping[Form, str] = {
     TEXT: ".txt .text .log .csv .tsv .json .jsonl .ndjson .xml .yaml .yml .toml .ini .cfg .conf "
     ".rst .adoc .tex .srt .vtt .eml .svg",
     MARKDOWN: ".md .markdown .mdown .mkd .mdx .qmd .rmd",
+    HTML: ".html .htm .xhtml .shtml",
     CODE: ".py .pyi .js .mjs .cjs .ts .mts .jsx .tsx .java .kt .kts .scala .groovy .clj .c .h .cc "
     ".cpp .cxx .hpp .hh .hxx .cs .fs .go .rs .rb .php .pl .pm .lua .r .jl .m .mm .swift .dart .ex "
     ".exs .erl .hrl .hs .ml .mli .elm .zig .nim .v .sv .vhd .vhdl .asm .s .f .f90 .for .pas .ada "
@@ -64,8 +60,9 @@ _FORMS: Mapping[str, Form] = {
 }
 """The format of a suffix."""
 
-HTML = TEXT
-_FIRST: tuple[tuple[re.Pattern[bytes], Form], ...] = ()
+_FIRST: tuple[tuple[re.Pattern[bytes], Form], ...] = (
+    (re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)\b", re.IGNORECASE), HTML),
+)
 """What a document begins with that is named as nothing else."""
 
 _IMAGE = "it is an image: take its text out first, for example with tesseract"
@@ -95,7 +92,7 @@ def _advice(head: bytes) -> str | None:
     return next((advice for magic, advice in _MAGIC if magic.match(head)), None)
 
 
-class File(Struct, frozen=True):
+class File(Struct):
     """See :class:`.document.Document`."""
 
     path: str
@@ -112,10 +109,11 @@ class File(Struct, frozen=True):
                 yield reading
 
 
-def is_plain(path: str) -> bool:
-    """Whether the text of the file is the file itself, as far as its name tells."""
-    suffix, compression = suffixes(path)
-    return not compression and _FORMS.get(suffix.lower(), TEXT).plain
+def text_size(path: str, reading: Reading) -> int | None:
+    """Bytes of the text, where they are those of the file."""
+    if not isinstance(reading, TextReading) or suffixes(path)[1]:
+        return None
+    return Path(path).stat().st_size - reading.first_byte
 
 
 def _form(suffix: str, head: bytes) -> Form:

@@ -45,6 +45,11 @@ class Decoded:
     def __repr__(self) -> str:
         return f"Decoded({self._stream.name}, {self.found.coding.name}, {self.bytes:,} bytes)"
 
+    def beginning(self) -> str:
+        """The text of the sample, before :meth:`text` is asked."""
+        decoder = self.found.coding.decoder()
+        return decoder.decode(self._sample[self.found.mark :], self._whole).text
+
     def text(self) -> Iterator[str]:
         """In order, once; a CR LF is never parted."""
         decoder = self.found.coding.decoder()
