@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import tracemalloc
 from itertools import pairwise
@@ -20,52 +21,51 @@ from llmbatch.jobs.tokens import TextCounter
 KINDS: list[Kind] = ["prose", "markdown", "code"]
 LONE = re.compile("[\ud800-\udfff]")
 
-WORDS = st.sampled_from(
-    [
-        *(
-            "the ",
-            "ferry ",
-            "leaves",
-            " at seven. ",
-            "Why? ",
-            "Mr. ",
-            "Fähre ",
-            "渡轮",
-            "。",
-            "日本 ",
-        ),
-        *("\n", "\n\n", "\r\n", "\r\n\r\n", " ", "\t", "    ", "\u3000", "\n \n", "\r", "\f"),
-        *(
-            "# Top\n",
-            "\n## Low\n",
-            "Title\n===\n",
-            "```\n",
-            "---\n",
-            "\nCHAPTER IV\n",
-            "\n§ 3 End\n",
-        ),
-        *(
-            "1.2 Scope\n",
-            "def f(x):\n",
-            "    class A:\n",
-            "@one\n",
-            "// c\n",
-            "public void f() {\n",
-        ),
-        *(
-            "\u0301",
-            "e\u0301",
-            "👩\u200d👩\u200d👧",
-            "🇩🇪",
-            "🇫",
-            "क्षि",
-            "각",
-            "\u1100\u1161",
-            "\u200d",
-        ),
-        *("\udcff", "\ud800", "\x00", "\ufeff", "<|endoftext|>", "12345", "supercalifragilistic"),
-    ]
-)
+PARTS = [
+    *(
+        "the ",
+        "ferry ",
+        "leaves",
+        " at seven. ",
+        "Why? ",
+        "Mr. ",
+        "Fähre ",
+        "渡轮",
+        "。",
+        "日本 ",
+    ),
+    *("\n", "\n\n", "\r\n", "\r\n\r\n", " ", "\t", "    ", "\u3000", "\n \n", "\r", "\f"),
+    *(
+        "# Top\n",
+        "\n## Low\n",
+        "Title\n===\n",
+        "```\n",
+        "---\n",
+        "\nCHAPTER IV\n",
+        "\n§ 3 End\n",
+    ),
+    *(
+        "1.2 Scope\n",
+        "def f(x):\n",
+        "    class A:\n",
+        "@one\n",
+        "// c\n",
+        "public void f() {\n",
+    ),
+    *(
+        "\u0301",
+        "e\u0301",
+        "👩\u200d👩\u200d👧",
+        "🇩🇪",
+        "🇫",
+        "क्षि",
+        "각",
+        "\u1100\u1161",
+        "\u200d",
+    ),
+    *("\udcff", "\ud800", "\x00", "\ufeff", "<|endoftext|>", "12345", "supercalifragilistic"),
+]
+WORDS = st.sampled_from(PARTS)
 TEXTS = st.lists(WORDS | st.text(max_size=6), max_size=120).map("".join)
 SIZES = st.builds(
     Sizes,
@@ -225,10 +225,30 @@ def test_no_cut_tears_a_grapheme_cluster(text: str, sizes: Sizes, kind: Kind) ->
 
 
 def test_a_long_row_of_flags_is_cut_between_flags() -> None:
-    text = "x" + "🇩🇪🇫🇷🇯🇵" * 3000
-    for chunk in cuts(text, Sizes(200, 30, 30)):
+    text = "x" + "🇩🇪🇫🇷🇯🇵" * 20_000
+    for chunk in cuts(text, Sizes(600, 30, 30)):
         assert chunk.start % 2 == (chunk.start > 0)
         assert (chunk.start - chunk.overlap) % 2 == (chunk.start > chunk.overlap)
+
+
+@pytest.mark.parametrize("splits", [(1,), (7919,), (100_000,)])
+def test_a_text_longer_than_what_is_held_of_it_keeps_every_promise(splits: tuple[int]) -> None:
+    rng = random.Random(11)
+    units = [*PARTS, *["The ferry leaves. ", "渡轮", "harbour ", "naïve "] * 12]
+    text = "".join(rng.choices(units, k=60_000))
+    whole = clean(text)
+    boundaries = {0, *(m.end() for m in regex.finditer(r"\X", whole))}
+    at = byte = 0
+    for chunk in cut(TextReading(text, "markdown", splits), Sizes(300, 40, 40), TOKENS):
+        begin = chunk.start - chunk.overlap
+        first = begin - len(chunk.before)
+        assert (chunk.start, chunk.byte_start) == (at, byte)
+        assert chunk.before + chunk.text == whole[first : chunk.end]
+        assert {first, begin, chunk.start, chunk.end} <= boundaries
+        assert chunk.tokens == TOKENS.count(chunk.text) <= 300
+        at, byte = chunk.end, byte + len(stored(text[chunk.start : chunk.end]))
+        assert chunk.byte_end == byte
+    assert at == len(text)
 
 
 def test_nothing_gives_nothing_and_white_space_is_cut_too() -> None:
