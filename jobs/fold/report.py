@@ -97,4 +97,4 @@ def _quote(quote: Quote) -> str:
     if quote.start is not None and quote.end is not None:
         where = f" characters {quote.start:,}-{quote.end:,}"
     how = ", in other case, space or punctuation marks" if quote.found == "folded" else ""
-    return f'  > "{plain(quote.text)}"{where}{how}'
+    return f'  - "{plain(quote.text)}"{where}{how}'

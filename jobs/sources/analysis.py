@@ -97,7 +97,7 @@ class AnalysisSource:
         try:
             while True:
                 while (fold := folds.next()) is not None:
-                    yield fold
+                    yield self._read(fold)
                 coming = coming or asyncio.ensure_future(pump.get())
                 if not await self._either(coming):
                     continue
@@ -114,7 +114,7 @@ class AnalysisSource:
         folds.counted(self._number)
         while not folds.finished:
             while (fold := folds.next()) is not None:
-                yield fold
+                yield self._read(fold)
             if not folds.finished:
                 await self._wait()
 
@@ -127,7 +127,10 @@ class AnalysisSource:
             self._observe(ChunkEnded(item, "ok"))
             self._folds.empty(item.number)
             return None
-        return structs.replace(item, read_at=self._clock.now())
+        return self._read(item)
+
+    def _read(self, row: Request) -> Request:
+        return structs.replace(row, read_at=self._clock.now())
 
     async def _either(self, coming: asyncio.Task[Request | Chunk | DocumentFacts | None]) -> bool:
         """Until the next item is there (True) or the folds have changed."""

@@ -73,10 +73,10 @@ def test_sources_stand_below_with_their_quotes() -> None:
     assert tail(body, analysis()) == (
         "\n\n## Sources\n\n"
         "- [1] lease.txt, characters 1,000-2,000 (bytes 1,000-2,000), chunk 2\n"
-        '  > "No animals" characters 1,500-1,511, in other case, space or punctuation marks\n'
+        '  - "No animals" characters 1,500-1,511, in other case, space or punctuation marks\n'
         "- [2] big_contract.pdf, pages 2-3, characters 8,000-12,100 (bytes 8,000-12,140), "
         "chunk 1,003: Rent > § 5 \\*Deposit\\*\n"
-        '  > "shall pay \\[5\\]" characters 8,120-8,160\n'
+        '  - "shall pay \\[5\\]" characters 8,120-8,160\n'
         "\n## Coverage\n\n"
         "- 3,000 of 3,000 bytes (100 %) analysed, in 3 of 3 chunks of 1 document\n"
     )
@@ -84,7 +84,7 @@ def test_sources_stand_below_with_their_quotes() -> None:
 
 def test_a_quote_whose_chunk_is_no_source_is_named_all_the_same() -> None:
     said = tail(Part("", 1, 1, (), (Cited(Quote("x", "exact", 1, 2), chunk(1)),)), analysis())
-    assert '- lease.txt, characters 0-1,000 (bytes 0-1,000), chunk 1\n  > "x"' in said
+    assert '- lease.txt, characters 0-1,000 (bytes 0-1,000), chunk 1\n  - "x"' in said
 
 
 def test_without_sources_there_is_no_list_of_them() -> None:
