@@ -27,6 +27,11 @@ def analysis_lines(analysis: Analysis) -> list[str]:
         lines.append(f"quotes     {_quotes(analysis)}")
     if analysis.invented or analysis.uncited:
         lines.append(f"citations  {_citations(analysis)}")
+    if analysis.assumed and analysis.context is not None:
+        lines.append(
+            f"context    taken for {analysis.context:,} tokens, as nothing is known of "
+            f"{', '.join(analysis.assumed)} (--model-context)"
+        )
     lines += _some("encoding", [text for facts in coverage.documents for text in _encoding(facts)])
     lines += _some("pages", [text for facts in coverage.documents for text in _pages(facts)])
     if analysis.unwritten is not None:

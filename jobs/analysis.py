@@ -148,6 +148,8 @@ class _Analysis:
             quotes=dict(self.quotes),
             invented=last.invented if last else 0,
             uncited=last.uncited if last else 0,
+            assumed=self.plan.sizes.assumed,
+            context=self.plan.sizes.context,
         )
 
     def _ask(self, cut: Cut, chunk: Chunk, title: str) -> Request:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """The names that the longest answer has among request parameters."""
 
+SMALL = {"temperature": 0, "frequency_penalty": 0.5}
+"""What the embedded model is asked with, where the user asks for nothing else: it is so small that
+it strays from the text, and without the penalty repeats itself until its limit."""
+
 Mode = Literal["summary", "concat", "merge", "none"]
 """What becomes of the chunks' answers."""
 
@@ -53,6 +57,8 @@ class AnalysisPlan:
         )
         self.tokens = TextCounter(pipeline.first.model)
         params, extra = job_params(config.params, "chat")
+        if pipeline.first.embedded is not None:
+            params = {**SMALL, **params}
         self.sizes = plan_sizes(config, pipeline.routes, prompts.overhead(self.tokens.count))
         if not any(name in params or name in extra for name in LIMITS):
             params = {**params, _limit_name(pipeline.first): self.sizes.answer}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .embedded.server import CONTEXT as EMBEDDED
+from .embedded.weights import CONTEXT as EMBEDDED
 
 _Figures = tuple[tuple[str, int], ...]
 

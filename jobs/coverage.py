@@ -45,7 +45,8 @@ class Analysis(Struct, frozen=True, kw_only=True):
     so although one was asked for. ``skipped`` are files that
     were found and are no documents, with the reason. ``quotes`` counts them by how they were
     ``found``. ``invented`` are citations of sources that there are not, which were taken out;
-    ``uncited`` are statements of the report that no source could be found for.
+    ``uncited`` are statements of the report that no source could be found for. ``assumed`` are
+    models whose context is not known: chunks are fitted to ``context`` tokens.
     """
 
     coverage: Coverage
@@ -56,6 +57,8 @@ class Analysis(Struct, frozen=True, kw_only=True):
     quotes: Mapping[str, int] = {}
     invented: int = 0
     uncited: int = 0
+    assumed: tuple[str, ...] = ()
+    context: int | None = None
 
 
 class Covering:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmbatch.jobs.contexts import context_of, longest_answer
-from llmbatch.jobs.embedded.server import CONTEXT
+from llmbatch.jobs.embedded.weights import CONTEXT
 
 PROVIDERS = ("openai", "anthropic", "gemini", "mistral", "deepseek", "xai", "groq", "azure")
 

@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from ..errors import ConfigError
-from .weights import NO_EXTRA
+from .weights import CONTEXT, NO_EXTRA
 
 PARALLEL = 4
 """Answers that are written at the same time, where nobody says otherwise."""
-
-CONTEXT = 2048
-"""Tokens of one prompt and its answer together; memory is set aside for ``parallel`` of them."""
 
 _MOST_THREADS = 8
 _LOG_ENDS = 2

@@ -12,6 +12,9 @@ from msgspec import Struct
 
 from ..errors import ConfigError
 
+CONTEXT = 2048
+"""Tokens of one prompt and its answer together, of every embedded model."""
+
 MAGIC = b"GGUF"
 """How every GGUF file begins (ggml's gguf.md, "File Structure")."""
 
