@@ -23,6 +23,11 @@ def analysis_lines(analysis: Analysis) -> list[str]:
         lines.append(f"truncated  {cut} that the token limit cut (--max-tokens)")
     if analysis.folds:
         lines.append(f"folds      {analysis.folds:,}")
+    if analysis.cut_folds:
+        cut = count(analysis.cut_folds, "fold has an answer", "folds have answers")
+        lines.append(f"truncated  {cut} that the token limit cut (--max-tokens)")
+    if analysis.unfolded:
+        lines.append(f"unfolded   {analysis.unfolded:,} partial reports, one below the other")
     if analysis.quotes:
         lines.append(f"quotes     {_quotes(analysis)}")
     if analysis.invented or analysis.uncited:

@@ -146,6 +146,8 @@ class _Analysis:
             folds=folding.folds if folding else 0,
             skipped=self.plan.files.skipped,
             quotes=dict(self.quotes),
+            cut_folds=folding.cut if folding else 0,
+            unfolded=len(folding.left()) if folding else 0,
             invented=last.invented if last else 0,
             uncited=last.uncited if last else 0,
             assumed=self.plan.sizes.assumed,

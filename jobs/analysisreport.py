@@ -21,7 +21,7 @@ from .ports import Live
 from .sinks.recall import RecallSink
 from .wholefile import write_whole
 
-NOTHING = "Nothing was found for the task.\n"
+NOTHING = "Nothing was found for the task."
 
 
 class Reporting:
@@ -84,7 +84,7 @@ class Reporting:
         yield self._head()
         part = folding.root
         if part is None:
-            parts = tuple(folding.left()) if folding.stuck else ()
+            parts = folding.left()
             shown = present(parts) if parts else None
             yield shown.text if shown else NOTHING
             part = Part("", 0, 0, shown.sources if shown else ())

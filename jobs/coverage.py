@@ -44,7 +44,8 @@ class Analysis(Struct, frozen=True, kw_only=True):
     ``report`` is where the report went, None where none was written; ``unwritten`` is why that is
     so although one was asked for. ``skipped`` are files that
     were found and are no documents, with the reason. ``quotes`` counts them by how they were
-    ``found``. ``invented`` are citations of sources that there are not, which were taken out;
+    ``found``. ``cut_folds`` are folds whose answer the token limit cut; ``unfolded`` parts stand
+    side by side, because folds of them did not get shorter. ``invented`` are citations of sources that there are not, which were taken out;
     ``uncited`` are statements of the report that no source could be found for. ``assumed`` are
     models whose context is not known: chunks are fitted to ``context`` tokens.
     """
@@ -55,6 +56,8 @@ class Analysis(Struct, frozen=True, kw_only=True):
     folds: int = 0
     skipped: Mapping[str, str] = {}
     quotes: Mapping[str, int] = {}
+    cut_folds: int = 0
+    unfolded: int = 0
     invented: int = 0
     uncited: int = 0
     assumed: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..coverage import NAMED, Analysis, Coverage, Gap
 from ..model import DocumentFacts
-from .plain import count, plain
+from .plain import count, document, plain
 
 
 def covered(analysis: Analysis) -> Iterator[str]:
@@ -17,8 +17,16 @@ def covered(analysis: Analysis) -> Iterator[str]:
     if coverage.truncated:
         answers = count(coverage.truncated, "answer was", "answers were")
         yield f"- {answers} cut by the token limit: what stood behind the cut is not in the report"
+    if analysis.cut_folds:
+        folds = count(analysis.cut_folds, "fold was", "folds were")
+        yield f"- {folds} cut by the token limit: what they had still to say is not in the report"
+    if analysis.unfolded:
+        yield (
+            f"- {count(analysis.unfolded, 'partial report', 'partial reports')} could not be "
+            "folded any further, as the answers did not get shorter: they stand one below the other"
+        )
     for facts in coverage.documents:
-        yield from (f"- {plain(facts.path)}: {said}" for said in _doubts(facts))
+        yield from (f"- {document(facts.path)}: {said}" for said in _doubts(facts))
     yield from _skipped(analysis)
     yield from _checked(analysis)
 
@@ -62,7 +70,7 @@ def _gap(gap: Gap) -> str:
     page = "" if chunk.page is None else f", page {chunk.page:,}"
     reason = plain(gap.reason)
     return (
-        f"{plain(chunk.document)}{page}, characters {chunk.start:,}-{chunk.end:,} "
+        f"{document(chunk.document)}{page}, characters {chunk.start:,}-{chunk.end:,} "
         f"(bytes {chunk.byte_start:,}-{chunk.byte_end:,}), chunk {chunk.number:,}: {gap.status}"
         + (f": {reason}" if reason else "")
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ..model import GOOD, Fold, Request, Result
 from .annotator import Annotator
@@ -31,6 +31,7 @@ class Folding:
         self._live: Annotator | None = None
         self._shown = False
         self.folds = 0
+        self.cut = 0
         self.failure: str | None = None
         self.last: Annotator | None = None
         """What wrote the report, with its counts; None where no fold did."""
@@ -44,14 +45,9 @@ class Folding:
     def finished(self) -> bool:
         return self._tree.over
 
-    @property
-    def stuck(self) -> bool:
-        """Folds did not get shorter than what they fold: :meth:`left` has the parts."""
-        return self._tree.stuck
-
-    def left(self) -> Iterator[Part]:
+    def left(self) -> tuple[Part, ...]:
         """The parts that could not be folded into one."""
-        return self._tree.left()
+        return tuple(self._tree.left()) if self._tree.stuck else ()
 
     def add(self, number: int, part: Part | None) -> None:
         """What chunk ``number`` gave; None where that is nothing, or it failed."""
@@ -109,6 +105,7 @@ class Folding:
         self.folds += 1
         part = None
         if result.status in GOOD and isinstance(result.output, str) and result.output.strip():
+            self.cut += result.status == "truncated"
             annotator = Annotator(task.parts)
             annotator.feed(result.output)
             annotator.end()
