@@ -28,6 +28,11 @@ def plain(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", one_line(text))
 
 
+def document(path: str) -> str:
+    """A document's name on a line of Markdown."""
+    return "standard input" if path == "-" else plain(path)
+
+
 def count(number: int, one: str, many: str) -> str:
     """``1 chunk``, ``1,234 chunks``."""
     return f"{number:,} {one if number == 1 else many}"

@@ -10,7 +10,7 @@ from ..coverage import Analysis
 from ..model import GOOD, Chunk, Quote, Result
 from .coverlines import covered
 from .part import Cited, Part
-from .plain import plain
+from .plain import document, plain
 
 
 def head(title: str, task: str) -> str:
@@ -42,7 +42,7 @@ def sections(results: Iterable[Result], analysis: Analysis) -> Iterator[str]:
         of = (
             f"{chunk.number}" if coverage.chunks is None else f"{chunk.number} of {coverage.chunks}"
         )
-        name = f"{plain(chunk.document)}, " if len(coverage.documents) > 1 else ""
+        name = f"{document(chunk.document)}, " if len(coverage.documents) > 1 else ""
         place = f"Section {of} ({name}chars {chunk.start}-{chunk.end})"
         if result.status not in GOOD:
             yield f"--- {place}: not analysed, {_why(result)} ---\n\n"
@@ -86,7 +86,7 @@ def place(chunk: Chunk) -> str:
         )
     headings = " > ".join(filter(None, map(plain, chunk.headings)))
     return (
-        f"{plain(chunk.document)}{page}, characters {chunk.start:,}-{chunk.end:,} "
+        f"{document(chunk.document)}{page}, characters {chunk.start:,}-{chunk.end:,} "
         f"(bytes {chunk.byte_start:,}-{chunk.byte_end:,}), chunk {chunk.number:,}"
         + (f": {headings}" if headings else "")
     )

@@ -64,6 +64,16 @@ def test_a_place_names_document_pages_offsets_chunk_and_headings() -> None:
     assert place(chunk(1)) == "lease.txt, characters 0-1,000 (bytes 0-1,000), chunk 1"
 
 
+def test_standard_input_is_called_so() -> None:
+    span = {"start": 0, "end": 9, "byte_start": 0, "byte_end": 9}
+    piped = Chunk(document="-", number=1, tokens=3, **span)
+    assert place(piped).startswith("standard input, characters 0-9")
+    said = tail(None, analysis(failed=1, gaps=(Gap(piped, "error", ""),)))
+    assert "  - standard input, characters 0-9 (bytes 0-9), chunk 1: error" in said
+    guessed = facts("-", encoding="cp1252", encoding_from="guessed")
+    assert "- standard input: its encoding is guessed" in tail(None, analysis(documents=(guessed,)))
+
+
 def test_sources_stand_below_with_their_quotes() -> None:
     quotes = (
         Cited(Quote("shall\npay [5]", "exact", 8120, 8160), PAGED),
