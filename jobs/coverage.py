@@ -42,10 +42,10 @@ class Analysis(Struct, frozen=True, kw_only=True):
     """What an analysis came to, beside its rows.
 
     ``report`` is where the report went, None where none was written; ``unwritten`` is why that is
-    so although one was asked for. ``skipped`` are files that
-    were found and are no documents, with the reason. ``quotes`` counts them by how they were
-    ``found``. ``cut_folds`` are folds whose answer the token limit cut; ``unfolded`` parts stand
-    side by side, because folds of them did not get shorter. ``invented`` are citations of sources that there are not, which were taken out;
+    so although one was asked for. ``skipped`` are files that were found and are no documents, with
+    the reason. ``quotes`` counts them by how they were ``found``. ``cut_folds`` are folds whose
+    answer the token limit cut; ``unfolded`` parts stand side by side, because folds of them did not
+    get shorter. ``invented`` are citations of sources that there are not, which were taken out;
     ``uncited`` are statements of the report that no source could be found for. ``assumed`` are
     models whose context is not known: chunks are fitted to ``context`` tokens.
     """
