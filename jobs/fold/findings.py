@@ -88,7 +88,7 @@ class Finding:
                 return not text.endswith((".", "!", "?"))
             if _bold(text):
                 return True
-            return text.endswith((":", ":**", "：")) and then not in (None, "quote")
+            return text.endswith((":", ":**", "：")) and then != "quote"
         titles = text.endswith((":", ":**", "：")) or _bold(text)
         return titles and then in ("item", "table", "fence")
 

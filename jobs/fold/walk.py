@@ -133,7 +133,9 @@ class Walk:
         if found is None:
             return False
         self._kind = found
-        if found == "blank":
+        if found == "fence" and self._wraps():
+            self._dropped = True
+        if found == "blank" or self._dropped:
             self._close_block()
             self._blank = True
         elif found == "quote":
@@ -164,22 +166,24 @@ class Walk:
         self._close_block()
         self._close_finding(found)
         if found == "fence":
-            self._start_code()
+            self._fence = self._rest[: len(self._rest) - len(self._rest.lstrip())]
+            self._fence += fence(self._rest)[0]
         elif found in _FINDINGS:
             self._emit("")
             self._finding = Finding(found)
             self._above = None if found == "heading" else self._finding
         self._blank = False
 
-    def _start_code(self) -> None:
-        marks, info = fence(self._rest)
-        if self._may_wrap and info in _WRAPPERS:
-            self._wrapped = self._dropped = True
+    def _wraps(self) -> bool:
+        """Whether the fence of this line stands around the whole text."""
+        info = fence(self._rest)[1]
+        if self._wrapped:
+            self._wrapped = bool(info)
+            return not info
+        self._wrapped = self._may_wrap and info in _WRAPPERS
+        if self._wrapped:
             self._gap.clear()
-        elif self._wrapped and not info:
-            self._wrapped, self._dropped = False, True
-        else:
-            self._fence = self._rest[: self._rest.index(marks[0])] + marks
+        return self._wrapped
 
     def _close_finding(self, then: Kind | None) -> None:
         finding, self._finding = self._finding, None
