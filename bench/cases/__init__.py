@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ..lab import Lab
 from ..report import Figure
-from . import auto, chunks, cost, memory, outage, quota, rate, resume, shared, start
+from . import analyze, auto, chunks, cost, memory, outage, quota, rate, resume, shared, start
 
 Measure = Callable[[Lab], Iterator[Figure]]
 
@@ -29,6 +29,7 @@ CASES: Mapping[str, Case] = {
     "memory": Case(memory.METHOD, memory.measure),
     "start": Case(start.METHOD, start.measure),
     "chunks": Case(chunks.METHOD, chunks.measure),
+    "analyze": Case(analyze.METHOD, analyze.measure),
     "resume": Case(resume.METHOD, resume.measure),
     "auto": Case(auto.METHOD, auto.measure),
     "rate": Case(rate.METHOD, rate.measure, idle=True),
