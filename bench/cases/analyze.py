@@ -21,9 +21,9 @@ METHOD = (
     "`llmbatch analyze` over a file of generated English prose against the local server, chunks "
     "of 3000 tokens, overlap 100, folded into a report; its summary must say that every byte was "
     "analysed. "
-    "Memory is the peak of the whole process (`ru_maxrss` from `wait4`). The first request is timed "
-    "from starting the process to its arrival at the server, on the same file, the process killed "
-    "then; the median is judged."
+    "Memory is the peak of the whole process (`ru_maxrss` from `wait4`). The first request is "
+    "timed from starting the process to its arrival at the server, on the same file, the process "
+    "killed then; the median is judged."
 )
 MB = 1_000_000
 
