@@ -27,7 +27,7 @@ class Flow:
         self._parts: list[str] = []
         self._size = 0
         self._break = 0  # newlines that are due
-        self._space = False
+        self._space = ""
         self._mark = ""  # due at the start of the next line
         self._cells = 0  # of the row so far
         self._joins = 0  # of them, those that are due before the next text
@@ -47,13 +47,21 @@ class Flow:
             return
         folded = _SPACES.sub(" ", text)
         if folded.startswith(" "):
-            self._space = True
+            self._space = self._space or " "
         words = folded.strip(" ")
         if not words:
             return
         self._lead()
         self._put(words)
-        self._space = folded.endswith(" ")
+        self._space = " " if folded.endswith(" ") else ""
+
+    def tab(self) -> None:
+        """A tabulator between two words."""
+        self._space = "\t"
+
+    def mark(self, sign: str) -> None:
+        """What stands before the next text."""
+        self._mark = sign
 
     def line(self) -> None:
         """What follows begins a line of its own."""
@@ -69,7 +77,7 @@ class Flow:
         if self.pre:
             self._verbatim("\n")
         elif self.heading:
-            self._space = True
+            self._space = self._space or " "
         else:
             self._due(min(2, self._break + 1))
 
@@ -108,7 +116,7 @@ class Flow:
             self._break = 0
         self._cells += 1
         self._joins += 1
-        self._space = False
+        self._space = ""
 
     def end_row(self) -> None:
         if self._cells and self._filled:
@@ -153,27 +161,27 @@ class Flow:
     def _due(self, newlines: int) -> None:
         if not self._joins and not self.pre:
             self._break = max(self._break, newlines)
-            self._space = False
+            self._space = ""
 
     def _lead(self) -> None:
         if self._break and not self._fresh:
             self._put("\n" * self._break)
-            self._space = False
+            self._space = ""
         if self._joins:
             self._put((" | " * self._joins)[self._joins == self._cells :])
             self._joins = 0
             self._filled = True
-            self._space = False
+            self._space = ""
         elif self._cells:
             self._filled = True
         if self._mark:
             self._put(self._mark)
             self._mark = ""
-            self._space = False
+            self._space = ""
         if self._space and not self._fresh:
-            self._put(" ")
+            self._put(self._space)
         self._break = 0
-        self._space = False
+        self._space = ""
 
     def _put(self, text: str) -> None:
         self._parts.append(text)

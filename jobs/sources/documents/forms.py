@@ -12,6 +12,7 @@ from msgspec import Struct
 from ...errors import SourceError
 from ..stored import STDIN, suffixes
 from .document import Kind, Reading
+from .docx import read_docx
 from .html import read_html
 from .stream import Stream
 from .text import Decoded, TextReading
@@ -41,12 +42,14 @@ def _plain(name: str, kind: Kind) -> Form:
 TEXT = _plain("text", "prose")
 MARKDOWN = _plain("markdown", "markdown")
 CODE = _plain("code", "code")
+DOCX = Form("docx", read_docx)
 HTML = Form("html", read_html)
 
 _SUFFIXES: Mapping[Form, str] = {
     TEXT: ".txt .text .log .csv .tsv .json .jsonl .ndjson .xml .yaml .yml .toml .ini .cfg .conf "
     ".rst .adoc .tex .srt .vtt .eml .svg",
     MARKDOWN: ".md .markdown .mdown .mkd .mdx .qmd .rmd",
+    DOCX: ".docx .docm .dotx .dotm",
     HTML: ".html .htm .xhtml .shtml",
     CODE: ".py .pyi .js .mjs .cjs .ts .mts .jsx .tsx .java .kt .kts .scala .groovy .clj .c .h .cc "
     ".cpp .cxx .hpp .hh .hxx .cs .fs .go .rs .rb .php .pl .pm .lua .r .jl .m .mm .swift .dart .ex "
@@ -62,6 +65,7 @@ _FORMS: Mapping[str, Form] = {
 
 _FIRST: tuple[tuple[re.Pattern[bytes], Form], ...] = (
     (re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)\b", re.IGNORECASE), HTML),
+    (re.compile(rb"\APK\x03\x04"), DOCX),
 )
 """What a document begins with that is named as nothing else."""
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from ...errors import SourceError
 from ...model import DocumentFacts
-from .coding import Coding
 from .document import Block, Kind, Reading
 from .encoding import declared
 from .flow import Flow
 from .markup import Event, Markup, Raw, Tag, Unclosed, resolved
 from .stream import Stream
+from .tally import Tally
 from .text import EMPTY, Decoded
 from .titles import Asked, cleaned
 
@@ -54,7 +54,7 @@ def read_html(stream: Stream, asked: Asked) -> Iterator[Reading]:
 class HtmlReading:
     """See :class:`.document.Reading`; offsets are those of the text in UTF-8."""
 
-    __slots__ = ("_asked", "_bytes", "_characters", "_decoded", "_writer", "kind", "title", "width")
+    __slots__ = ("_asked", "_decoded", "_tally", "_writer", "kind", "title", "width")
 
     first_byte = 0
 
@@ -62,28 +62,27 @@ class HtmlReading:
         found = _TITLE.search(decoded.beginning())
         self.title = cleaned(resolved(found[1]) if found else "") or asked.title
         self.kind: Kind = "markdown"
-        self.width = Coding("utf-8").width
+        self._tally = Tally()
+        self.width = self._tally.width
         self._asked = asked
         self._decoded = decoded
         self._writer = Writer()
-        self._bytes = 0
-        self._characters = 0
 
     def __repr__(self) -> str:
-        return f"HtmlReading({self._asked.path}, {self._characters:,} characters so far)"
+        return f"HtmlReading({self._asked.path}, {self._tally!r})"
 
     def blocks(self) -> Iterator[Block]:
         markup = Markup()
         for text in self._decoded.text():
             if piece := self._writer.write(markup.feed(text)):
-                yield self._counted(piece)
+                yield self._tally.block(piece)
         try:
             last = self._writer.write(markup.feed("", final=True), final=True)
         except Unclosed as error:
             raise SourceError(str(error), path=self._asked.path, line=error.line) from None
         if last:
-            yield self._counted(last)
-        if not self._characters:
+            yield self._tally.block(last)
+        if not self._tally.characters:
             raise SourceError(EMPTY, path=self._asked.path)
 
     def facts(self) -> DocumentFacts:
@@ -91,18 +90,13 @@ class HtmlReading:
             path=self._asked.path,
             title=self.title,
             format="html",
-            bytes=self._bytes,
-            characters=self._characters,
+            bytes=self._tally.bytes,
+            characters=self._tally.characters,
             encoding=self._decoded.found.coding.name,
             encoding_from=self._decoded.found.how,
             undecodable=self._decoded.lost,
             first_undecodable=self._decoded.first_lost,
         )
-
-    def _counted(self, text: str) -> Block:
-        self._characters += len(text)
-        self._bytes += self.width(text)
-        return Block(text)
 
 
 class Writer:

@@ -30,6 +30,7 @@ class Stream:
         "_head",
         "_last",
         "_raw",
+        "_seekable",
         "_stream",
         "compression",
         "name",
@@ -46,6 +47,7 @@ class Stream:
             raise refusal(name, error) from None
         self._stream = unpack(self._raw, compression)
         self._at = 0
+        self._seekable: BinaryIO | None = None
         self._begin = b""
         self._head = b""
         self._last = b""
@@ -57,6 +59,8 @@ class Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._seekable is not None:
+            self._seekable.close()
         self._stream.close()
         self._raw.close()
 
@@ -99,15 +103,20 @@ class Stream:
         return b"".join(parts)
 
     def seekable(self) -> BinaryIO:
-        """The whole in a file that can be read at any place; what can't be is copied to one."""
+        """The whole in a file that can be read at any place; what can't be is copied to one.
+
+        It is closed with the stream.
+        """
         if self.size is not None and self.name != STDIN:
             self._raw.seek(0)
-            return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, self._raw)))
-        copy = tempfile.SpooledTemporaryFile(max_size=_MEMORY)  # noqa: SIM115 - its reader's own
+            self._seekable = io.BufferedReader(cast(io.RawIOBase, self._raw))
+            return self._seekable
+        copy = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_MEMORY))  # noqa: SIM115
+        self._seekable = copy
         while data := self.read(1 << 18):
             copy.write(data)
         copy.seek(0)
-        return cast(BinaryIO, copy)
+        return copy
 
     def check(self) -> None:
         """Raises SourceError where the file is no longer the one that was opened."""
