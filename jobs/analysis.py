@@ -80,7 +80,9 @@ class _Analysis:
         self.folding: Folding | NoFolding = NoFolding()
         if self.plan.mode == "summary":
             tree = Tree(self.plan.sizes.fold, self.plan.part_tokens)
-            self.folding = Folding(tree, self.plan.requests.fold, self.reporting.draft)
+            self.folding = Folding(
+                tree, self.plan.requests.fold, self.reporting.draft, quotes=config.quotes
+            )
 
     async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
         config, pipeline, plan = self.config, self.pipeline, self.plan

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from .analysisfiles import Files
 from .config import AnalyzeConfig
 from .errors import ConfigError
-from .fold.citations import present
 from .fold.part import Part
 from .model import Chunk, Fold, Request
 from .pipeline import Pipeline
@@ -17,7 +16,7 @@ from .ports import Observer, Worker
 from .promptfile import PromptFile
 from .prompts import TASK, Prompts
 from .providers.registry import Route
-from .sizes import plan_sizes
+from .sizes import HEAD, plan_sizes
 from .sources.chunks.cut import Cut
 from .sources.fingerprint import fingerprint
 from .sources.parameters import job_params
@@ -68,7 +67,7 @@ class AnalysisPlan:
 
     def part_tokens(self, part: Part) -> int:
         """Tokens of a part as a fold is shown it."""
-        return self.tokens.count(present((part,)).text)
+        return self.tokens.count(part.text) + HEAD
 
     def around(self, observe: Observer) -> Callable[[Worker], Worker]:
         """What is put around the asking of a row: the check of answers that are data."""

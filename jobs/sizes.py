@@ -34,8 +34,8 @@ three: there ``--chunk-tokens`` has to say less."""
 
 _OURS = re.compile(r"(ft:)?(gpt-|chatgpt-|o\d(-|$)|qwen3\.5)")
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-_HEAD = 16
-"""Tokens that stand above each part of a fold."""
+HEAD = 16
+"""Tokens that stand above each part of a fold, and more."""
 
 
 class Asked(Protocol):
@@ -92,7 +92,7 @@ class _Needs(Struct, frozen=True):
     @property
     def parts(self) -> int:
         """What a fold has to take, so that two answers with their labels fit."""
-        return 2 * (math.ceil(self.answer * 1.25) + _HEAD)
+        return 2 * (math.ceil(self.answer * 1.25) + HEAD)
 
 
 def plan_sizes(config: AnalyzeConfig, routes: Sequence[Asked], overhead: tuple[int, int]) -> Plan:

@@ -9,10 +9,13 @@ from ..model import DocumentFacts
 from .plain import count, document, plain
 
 
-def covered(analysis: Analysis) -> Iterator[str]:
-    """A list in Markdown."""
+def covered(analysis: Analysis, cited: int = 0) -> Iterator[str]:
+    """A list in Markdown; ``cited`` is how many chunks the report cites, 0 where it does not."""
     coverage = analysis.coverage
     yield f"- {_amount(coverage)}"
+    analysed = (coverage.chunks or 0) - coverage.failed
+    if cited and analysed > 1:
+        yield f"- the report cites {cited:,} of these {analysed:,} chunks"
     yield from _gaps(coverage)
     if coverage.truncated:
         answers = count(coverage.truncated, "answer was", "answers were")
@@ -116,7 +119,8 @@ def _checked(analysis: Analysis) -> Iterator[str]:
         )
     if analysis.invented:
         invented = count(analysis.invented, "citation", "citations")
-        yield f"- {invented} named no source, and were taken out"
+        was = "was" if analysis.invented == 1 else "were"
+        yield f"- {invented} named no source, and {was} taken out"
     if analysis.uncited:
         findings = count(analysis.uncited, "finding is", "findings are")
         yield f"- {findings} without a source, and marked [?]"

@@ -19,11 +19,14 @@ class Folding:
     """The fold of an analysis while it runs. ``ask`` makes the request of a fold.
 
     ``draft`` hears the text of the report as it is written, with its citations as they will stand;
-    None where it begins anew.
+    None where it begins anew. ``quotes`` says that the model was asked to quote.
     """
 
-    def __init__(self, tree: Tree, ask: Ask, draft: Callable[[str | None], None]) -> None:
+    def __init__(
+        self, tree: Tree, ask: Ask, draft: Callable[[str | None], None], *, quotes: bool
+    ) -> None:
         self._tree = tree
+        self._quotes = quotes
         self._ask = ask
         self._draft = draft
         self._open: dict[str, FoldTask] = {}
@@ -91,7 +94,7 @@ class Folding:
             if self._shown:
                 self._shown = False
                 self._draft(None)
-            self._live = Annotator(task.parts)
+            self._live = Annotator(task.parts, quotes=self._quotes)
         elif self._live is not None:
             piece = self._live.feed(text)
             piece = piece if self._shown else piece.lstrip()
@@ -106,7 +109,7 @@ class Folding:
         part = None
         if result.status in GOOD and isinstance(result.output, str) and result.output.strip():
             self.cut += result.status == "truncated"
-            annotator = Annotator(task.parts)
+            annotator = Annotator(task.parts, quotes=self._quotes)
             annotator.feed(result.output)
             annotator.end()
             part = annotator.part(task.first, task.last)

@@ -25,7 +25,7 @@ def tail(part: Part | None, analysis: Analysis) -> str:
     lines: list[str] = []
     if part is not None and (part.sources or part.quotes):
         lines += ["", "## Sources", "", *_sources(part)]
-    lines += ["", "## Coverage", "", *covered(analysis)]
+    lines += ["", "## Coverage", "", *covered(analysis, len(part.sources) if part else 0)]
     return "\n" + "\n".join(lines) + "\n"
 
 

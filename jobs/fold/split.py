@@ -68,15 +68,15 @@ def _middle(text: str) -> int:
 
 
 def _with_quotes(part: Part, pieces: list[Part]) -> list[Part]:
-    """Each quote goes to the pieces it stands in; to the first where it stands in none whole."""
+    """Each quote goes to the pieces it stands in; to all where no piece has it as it is."""
     stray = [q for q in part.quotes if not any(q.quote.text in p.text for p in pieces)]
     return [
         structs.replace(
             piece,
             quotes=(
-                *(stray if n == 0 else ()),
+                *stray,
                 *(q for q in part.quotes if q.quote.text in piece.text),
             ),
         )
-        for n, piece in enumerate(pieces)
+        for piece in pieces
     ]
