@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
@@ -20,19 +26,47 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
             file.writelines(pieces)
         return
     target = Path(os.path.realpath(path))
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    draft, fd = _open_draft(target)
     try:
-        with draft.open("wb") as file:
+        with open(fd, "wb") as file:
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(OSError):
-            draft.chmod(target.stat().st_mode & 0o7777)
-        draft.replace(target)
+            with suppress(OSError):
+                draft.chmod(target.stat().st_mode & 0o7777)
+            draft.replace(target)
     except BaseException:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
+
+
+def _open_draft(target: Path) -> tuple[Path, int]:
+    """A draft of its own, and its descriptor; that of a writer who was killed is used up.
+
+    It is locked while it is written to: where another process writes the same file, or nothing can
+    be locked, there is one with the process's number in its name.
+    """
+    draft = target.with_name(f".{target.name}.llmbatch-tmp")
+    with suppress(OSError):
+        fd = os.open(draft, _FLAGS, 0o666)
+        if _is_mine(fd, draft):
+            os.truncate(fd, 0)
+            return draft, fd
+        os.close(fd)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.llmbatch-tmp")
+    return draft, os.open(draft, _FLAGS | os.O_TRUNC, 0o666)
+
+
+def _is_mine(fd: int, draft: Path) -> bool:
+    """Whether nobody else has it, and nobody has put it into its place since it was opened."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(fd), draft.stat())
+    except OSError:
+        return False
 
 
 def is_special(path: Path) -> bool:
