@@ -89,7 +89,14 @@ def test_sources_stand_below_with_their_quotes() -> None:
         '  - "shall pay \\[5\\]" characters 8,120-8,160\n'
         "\n## Coverage\n\n"
         "- 3,000 of 3,000 bytes (100 %) analysed, in 3 of 3 chunks of 1 document\n"
+        "- the report cites 2 of these 3 chunks\n"
     )
+
+
+def test_of_one_chunk_nothing_is_said_that_goes_without_saying() -> None:
+    one = Part("- R [1]", 1, 1, (chunk(1),))
+    assert "cites" not in tail(one, analysis(chunks=1))
+    assert "cites" not in tail(part("- R"), analysis())
 
 
 def test_a_quote_whose_chunk_is_no_source_is_named_all_the_same() -> None:
@@ -176,6 +183,10 @@ def test_every_gap_is_named_and_the_rest_counted() -> None:
         (
             Analysis(coverage=coverage(), invented=2),
             "2 citations named no source, and were taken out",
+        ),
+        (
+            Analysis(coverage=coverage(), invented=1),
+            "1 citation named no source, and was taken out",
         ),
         (
             Analysis(coverage=coverage(), uncited=1),
