@@ -85,6 +85,7 @@ HOMES = {
     "tqdm": {"cli"},
     "xllamacpp": {"jobs/embedded"},
     "regex": {"jobs/sources/chunks"},
+    "pypdfium2": {"jobs/sources"},
     "toktok": {"jobs"},
     "yaml": {"jobs"},
 }

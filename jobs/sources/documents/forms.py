@@ -14,6 +14,7 @@ from ..stored import STDIN, suffixes
 from .document import Kind, Reading
 from .docx import read_docx
 from .html import read_html
+from .pdf import read_pdf
 from .stream import Stream
 from .text import Decoded, TextReading
 from .titles import Asked
@@ -43,6 +44,7 @@ TEXT = _plain("text", "prose")
 MARKDOWN = _plain("markdown", "markdown")
 CODE = _plain("code", "code")
 DOCX = Form("docx", read_docx)
+PDF = Form("pdf", read_pdf)
 HTML = Form("html", read_html)
 
 _SUFFIXES: Mapping[Form, str] = {
@@ -50,6 +52,7 @@ _SUFFIXES: Mapping[Form, str] = {
     ".rst .adoc .tex .srt .vtt .eml .svg",
     MARKDOWN: ".md .markdown .mdown .mkd .mdx .qmd .rmd",
     DOCX: ".docx .docm .dotx .dotm",
+    PDF: ".pdf",
     HTML: ".html .htm .xhtml .shtml",
     CODE: ".py .pyi .js .mjs .cjs .ts .mts .jsx .tsx .java .kt .kts .scala .groovy .clj .c .h .cc "
     ".cpp .cxx .hpp .hh .hxx .cs .fs .go .rs .rb .php .pl .pm .lua .r .jl .m .mm .swift .dart .ex "
@@ -65,6 +68,7 @@ _FORMS: Mapping[str, Form] = {
 
 _FIRST: tuple[tuple[re.Pattern[bytes], Form], ...] = (
     (re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)\b", re.IGNORECASE), HTML),
+    (re.compile(rb"\A%PDF-"), PDF),
     (re.compile(rb"\APK\x03\x04"), DOCX),
 )
 """What a document begins with that is named as nothing else."""
