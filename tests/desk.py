@@ -15,6 +15,8 @@ from faultserver import FaultServer
 class Desk:
     """Where a user sits: files in a folder, a server to ask, and ``llmbatch run``."""
 
+    verb = "run"
+
     def __init__(self, folder: Path, server: FaultServer) -> None:
         self.folder = folder
         self.server = server
@@ -42,13 +44,13 @@ class Desk:
 
     async def run(self, *args: str | Path, route: bool = True, **kw: Any) -> Done:
         """``llmbatch run`` to its end; without ``route`` no server is named."""
-        return await command("run", *args, *self._route(route), cwd=self.folder, **kw)
+        return await command(self.verb, *args, *self._route(route), cwd=self.folder, **kw)
 
     def running(
         self, *args: str | Path, route: bool = True, **kw: Any
     ) -> AbstractAsyncContextManager[Running]:
         """``llmbatch run`` as a live process."""
-        return running("run", *args, *self._route(route), cwd=self.folder, **kw)
+        return running(self.verb, *args, *self._route(route), cwd=self.folder, **kw)
 
     def _route(self, wanted: bool) -> tuple[str, ...]:
         return ("--base-url", self.server.url, "-m", "m") if wanted else ()

@@ -26,8 +26,11 @@ left = {steps}
 
 def step(event, args):
     global left
-    if event in ("open", "os.rename", "os.remove", "os.truncate") and isinstance(args[0], str):
-        if {name!r} in args[0] or args[0] == os.getcwd():
+    if event not in ("open", "os.rename", "os.remove", "os.truncate"):
+        return
+    if isinstance(args[0], (str, os.PathLike)):
+        path = os.fspath(args[0])
+        if {name!r} in path or path == os.getcwd():
             left -= 1
             if left < 0:
                 os.kill(os.getpid(), signal.SIGKILL)
