@@ -1,4 +1,4 @@
-"""Run many LLM prompts: what the command ``llmbatch run`` does, for Python programs.
+"""Run many LLM prompts, or analyse documents: what the command does, for Python programs.
 
 The names below are the public API; importing them is cheap, what they need comes with first use.
 """
@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analysis import run_analysis as run_analysis
+    from .analysis import run_analysis_async as run_analysis_async
+    from .config import AnalyzeConfig as AnalyzeConfig
     from .config import JobConfig as JobConfig
     from .config import ProviderConfig as ProviderConfig
     from .drain import Drain as Drain
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from .summary import Summary as Summary
 
 _HOMES = {
+    "AnalyzeConfig": "config",
     "Drain": "drain",
     "JobConfig": "config",
     "ProviderConfig": "config",
@@ -28,6 +32,8 @@ _HOMES = {
     "Summary": "summary",
     "load": "settings",
     "read_results": "results",
+    "run_analysis": "analysis",
+    "run_analysis_async": "analysis",
     "run_job": "job",
     "run_job_async": "job",
 }

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from faultreplies import Call, Recipe, answer, error, held
 
 from llmbatch import jobs
 from llmbatch.jobs import (
+    AnalyzeConfig,
     Drain,
     JobConfig,
     Result,
@@ -24,6 +26,8 @@ from llmbatch.jobs import (
     Summary,
     load,
     read_results,
+    run_analysis,
+    run_analysis_async,
     run_job,
     run_job_async,
 )
@@ -54,7 +58,7 @@ async def test_the_code_on_the_page_runs(desk: Desk) -> None:
         *({"prompt": f"say {n}"} for n in range(19)), {"prompt": "bad"}, name="prompts.jsonl"
     )
     desk.server.replies = lambda call: error(400, "Bad x") if call.prompt == "bad" else answer()
-    first, second = BLOCKS
+    first, _, second = BLOCKS
     called = re.search(r"run_job\((JobConfig\(.*?\))\)", first)
     assert called is not None
     program = f"{first}\nconfig = {called[1]}\n{second}"
@@ -70,6 +74,57 @@ async def test_the_code_on_the_page_runs(desk: Desk) -> None:
     assert lines[21].startswith("20 Failure(type='bad_request', http_status=400")
     assert done.stderr == ""
     assert {call.body["model"] for call in desk.server.calls} == {"gpt-4o-mini"}
+
+
+async def test_the_analysis_on_the_page_runs(desk: Desk) -> None:
+    text = "The rent is due on the third working day of each month.\n"
+    (desk.folder / "contract.txt").write_text(text)
+    desk.server.replies = answer("- The rent is due on the third working day")
+    environ = {"OPENAI_BASE_URL": desk.server.url, "OPENAI_API_KEY": "sk-test-0123456789"}
+    python = (sys.executable, "-W", "error", "-c")
+    async with running(BLOCKS[1], cwd=desk.folder, env=environ, program=python) as job:
+        done = await job.ended()
+    assert done.code == 0, done
+    assert done.stdout.splitlines() == [
+        f"{len(text)} of {len(text)} bytes {{'ok': 1}}",
+        f"chunk-1 0 {len(text)} - The rent is due on the third working day",
+    ]
+    assert done.stderr == ""
+    report = (desk.folder / "report.md").read_text()
+    assert "- The rent is due on the third working day [1]\n" in report
+    assert [call.prompt.splitlines()[0] for call in desk.server.calls] == [
+        "List every obligation and its deadline."
+    ]
+    assert (desk.folder / "contract.analysis.jsonl").exists()
+
+
+async def test_a_report_without_a_file_is_printed_or_handed_to_who_asked(
+    desk: Desk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Paper:
+        def __init__(self) -> None:
+            self.text = ""
+
+        def draft(self, text: str | None) -> None: ...
+
+        def report(self, pieces: Iterable[str]) -> None:
+            self.text = "".join(pieces)
+
+    (desk.folder / "a.txt").write_text("Ships.\n")
+    config = AnalyzeConfig(
+        documents=(str(desk.folder / "a.txt"),), model="m", base_url=desk.server.url
+    )
+    summary = await run_analysis_async(config, environ=NOTHING)
+    printed = capfd.readouterr().out
+    assert "You said: " in printed
+    assert summary.analysis is not None
+    assert summary.analysis.report == "-"
+    paper = Paper()
+    summary = await run_analysis_async(config, environ=NOTHING, live=paper)
+    assert (paper.text, capfd.readouterr()) == (printed, ("", ""))
+    assert (summary.rows, summary.skipped) == ({}, {"ok": 1})
+    with pytest.raises(RuntimeError, match="await run_analysis_async"):
+        run_analysis(config, environ=NOTHING)
 
 
 def test_every_name_on_the_page_is_there_and_takes_what_it_says() -> None:
