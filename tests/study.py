@@ -24,15 +24,15 @@ _WORDS = (
 )
 
 
-def paragraphs(count: int, seed: int = 1) -> list[str]:
-    """Paragraphs of some 400 characters, all of them different."""
+def paragraphs(count: int, seed: int = 1, sentences: int = 7) -> list[str]:
+    """Paragraphs of sentences of some 55 characters, all of them different."""
     random, words = Random(seed), _WORDS.split()
 
     def sentence(number: int) -> str:
         first, second, third = random.sample(words, 3)
         return f"In year {number} the {first} met the {second} near the {third}."
 
-    return [" ".join(sentence(1000 + 7 * at + n) for n in range(7)) for at in range(count)]
+    return [" ".join(sentence(1000 + 7 * at + n) for n in range(sentences)) for at in range(count)]
 
 
 def prose(count: int = 36, seed: int = 1) -> str:
