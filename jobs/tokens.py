@@ -26,6 +26,7 @@ gives for a 1024 x 1024 image to GPT-4o, and for any image with ``detail: low``.
 
 _SENT_AS_TEXT = ("tools", "functions", "response_format", "instructions", "text")
 
+_O200K = re.compile(r"gpt-(?!4(?![.o\d])|3\.?5)|chatgpt-|o\d(-|$)")
 _CL100K = re.compile(r"gpt-4(?![.o\d])|gpt-3\.?5|text-embedding-")
 _WIDE = re.compile(
     "[\u1100-\u11ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef"
@@ -40,13 +41,28 @@ _DEPTH = 8
 
 
 def encoding_of(model: str) -> str:
-    """The vocabulary of a model by its name; ``o200k_base`` where the name says nothing."""
+    """The vocabulary of a model by its name; ``cl100k_base`` where the name says nothing.
+
+    Of those that are here, it is the one which takes the most tokens for a text, so the nearest to
+    the smaller ones of other models; and it is read in half the time.
+    """
+    return _known_encoding(model) or "cl100k_base"
+
+
+def counts_exactly(model: str) -> bool:
+    """Whether the model's own vocabulary is here."""
+    return _known_encoding(model) is not None
+
+
+def _known_encoding(model: str) -> str | None:
     name = model.rpartition("/")[2].removeprefix("ft:").lower()
     if name.startswith("gpt-oss"):
         return "o200k_harmony"
     if name.startswith("qwen3.5"):
         return "qwen3.5"
-    return "cl100k_base" if _CL100K.match(name) else "o200k_base"
+    if _CL100K.match(name):
+        return "cl100k_base"
+    return "o200k_base" if _O200K.match(name) else None
 
 
 def estimate_tokens(text: str) -> int:

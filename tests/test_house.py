@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "promptfile": {"errors"},
     "prompts": {"errors", "promptfile", "sources", "tokens"},
     "contexts": {"embedded"},
-    "sizes": {"config", "contexts", "errors", "sources"},
+    "sizes": {"config", "contexts", "errors", "sources", "tokens"},
     "answer": {"model", "toolcalls"},
     "summary": {"bound", "coverage", "drain", "events", "histogram", "model", "traffic"},
     "bound": set(),

@@ -54,8 +54,10 @@ def exact(text: str, encoding: str = "o200k_base") -> int:
         ("text-embedding-3-small", "cl100k_base"),
         ("Qwen/Qwen3.5-9B", "qwen3.5"),
         ("qwen3.5-plus", "qwen3.5"),
-        ("mistral-small", "o200k_base"),
-        ("", "o200k_base"),
+        ("chatgpt-4o-latest", "o200k_base"),
+        ("mistral-small", "cl100k_base"),
+        ("olmo-2", "cl100k_base"),
+        ("", "cl100k_base"),
     ],
 )
 def test_the_vocabulary_follows_the_models_name(model: str, encoding: str) -> None:
