@@ -11,7 +11,7 @@ from ...model import DocumentFacts
 from .document import Block, Kind, Reading
 from .encoding import declared
 from .flow import Flow
-from .markup import Event, Markup, Raw, Tag, Unclosed, resolved
+from .markup import Event, Markup, Tag, Unclosed, resolved
 from .stream import Stream
 from .tally import Tally
 from .text import EMPTY, Decoded
@@ -115,14 +115,13 @@ class Writer:
         """The text so far, where it is enough for a block."""
         flow = self._flow
         for event in events:
-            match event:
-                case Tag(name, closing):
-                    if act := _ACTS.get(name):
-                        act(self, name, closing)
-                case str():
-                    flow.text(event)
-                case Raw() if event.name in ("textarea", "xmp"):
-                    flow.text(event.text)
+            if isinstance(event, str):
+                flow.text(event)
+            elif isinstance(event, Tag):
+                if act := _ACTS.get(event.name):
+                    act(self, event.name, event.closing)
+            elif event.name in ("textarea", "xmp"):
+                flow.text(event.text)
         if final:
             flow.end_pre()
             flow.end_row()

@@ -12,7 +12,11 @@ from msgspec import Struct
 
 _MARKUP = re.compile(r"<(?=[a-zA-Z/!?])")
 _NAME = re.compile(r"/?([a-zA-Z][^\s/>]{0,63})")
-_SIMPLE = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,63})(?:[\s/][^>\"']*+)?>")
+_TAG = re.compile(
+    r"""<(/?)([a-zA-Z][a-zA-Z0-9]{0,63})(?:[\s/]"""
+    r"""(?:[^>=]|=\s*(?:"[^"]*"|'[^']*'|(?=[^\s"'])))*+)?>"""
+)
+"""A whole tag; a quote opens a value only behind an "="."""
 _STOP = re.compile(r"[>\"']")
 _COMMENT = re.compile(r"--!?>")
 _ENTITY = re.compile(
@@ -98,19 +102,30 @@ class Markup:
         return events
 
     def _text(self, data: str, at: int, final: bool) -> int:
-        found = _MARKUP.search(data, at)
-        end = found.start() if found else len(data) if final else _whole(data, at)
+        add = self._events.append
+        while found := _MARKUP.search(data, at):
+            end = found.start()
+            if end > at:
+                add(resolved(data[at:end]))
+            whole = _TAG.match(data, end)
+            if whole is None:
+                return self._open(data, end, final)
+            slash, name = whole.groups()
+            tag = _tag(name, bool(slash))
+            at = whole.end()
+            if tag.name in _RAW:
+                self._opened = end
+                self._end_tag(tag)
+                return at
+            add(tag)
+        end = len(data) if final else _whole(data, at)
         if end > at:
-            self._events.append(resolved(data[at:end]))
-        if found is None or (len(data) - end < len("<!--") and not final):
-            return self._wait(data, end)
-        return self._open(data, end, final)
+            add(resolved(data[at:end]))
+        return self._wait(data, end)
 
     def _open(self, data: str, at: int, final: bool) -> int:
-        if simple := _SIMPLE.match(data, at):
-            self._opened = at
-            self._end_tag(_tag(simple[2], bool(simple[1])))
-            return simple.end()
+        if len(data) - at < len("<!--") and not final:
+            return self._wait(data, at)
         name = _NAME.match(data, at + 1)
         short = len(data) - at < _LONGEST and not final
         if name is not None and name.end() == len(data) and short:
