@@ -62,7 +62,8 @@ class Reporting:
         if wanted == "none":
             return
         if coverage.failed and not coverage.analysed_bytes:
-            self.unwritten = "no chunk could be analysed"
+            why = next((gap.reason for gap in coverage.gaps if gap.reason), "")
+            self.unwritten = "no chunk could be analysed" + (f": {why}" if why else "")
         elif isinstance(folding, Folding) and folding.failure is not None:
             self.unwritten = folding.failure
         else:

@@ -117,5 +117,5 @@ def paid(study: Study, name: str = RESULTS) -> set[str]:
     if not path.exists():
         return set()
     *lines, _torn = path.read_bytes().split(b"\n")
-    outputs = [json.loads(line)["output"] for line in lines]
+    outputs = [json.loads(line)["output"] or "" for line in lines]
     return {digest for output in outputs for digest in DIGEST.findall(output.split("\n")[0])}
