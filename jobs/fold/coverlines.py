@@ -9,20 +9,22 @@ from ..model import DocumentFacts
 from .plain import count, document, plain
 
 
-def covered(analysis: Analysis, cited: int = 0) -> Iterator[str]:
-    """A list in Markdown; ``cited`` is how many chunks the report cites, 0 where it does not."""
+def covered(analysis: Analysis, cited: int | None = None) -> Iterator[str]:
+    """A list in Markdown; ``cited`` is how many chunks the report cites, None where it can't."""
     coverage = analysis.coverage
     yield f"- {_amount(coverage)}"
     analysed = (coverage.chunks or 0) - coverage.failed
-    if cited and analysed > 1:
-        yield f"- the report cites {cited:,} of these {analysed:,} chunks"
+    if cited is not None and analysed > 1:
+        some = f"{cited:,}" if cited else "none"
+        yield f"- the report cites {some} of these {analysed:,} chunks"
     yield from _gaps(coverage)
     if coverage.truncated:
         answers = count(coverage.truncated, "answer was", "answers were")
         yield f"- {answers} cut by the token limit: what stood behind the cut is not in the report"
     if analysis.cut_folds:
         folds = count(analysis.cut_folds, "fold was", "folds were")
-        yield f"- {folds} cut by the token limit: what they had still to say is not in the report"
+        had = "it" if analysis.cut_folds == 1 else "they"
+        yield f"- {folds} cut by the token limit: what {had} had still to say is not in the report"
     if analysis.unfolded:
         yield (
             f"- {count(analysis.unfolded, 'partial report', 'partial reports')} could not be "

@@ -23,9 +23,12 @@ def head(title: str, task: str) -> str:
 def tail(part: Part | None, analysis: Analysis) -> str:
     """What stands below the body: its sources, with the quotes from each, and the coverage."""
     lines: list[str] = []
-    if part is not None and (part.sources or part.quotes):
-        lines += ["", "## Sources", "", *_sources(part)]
-    lines += ["", "## Coverage", "", *covered(analysis, len(part.sources) if part else 0)]
+    cited: int | None = None
+    if part is not None:
+        cited = len(part.sources) or (0 if part.text else None)
+        if part.sources or part.quotes:
+            lines += ["", "## Sources", "", *_sources(part)]
+    lines += ["", "## Coverage", "", *covered(analysis, cited)]
     return "\n" + "\n".join(lines) + "\n"
 
 

@@ -96,7 +96,11 @@ def test_sources_stand_below_with_their_quotes() -> None:
 def test_of_one_chunk_nothing_is_said_that_goes_without_saying() -> None:
     one = Part("- R [1]", 1, 1, (chunk(1),))
     assert "cites" not in tail(one, analysis(chunks=1))
-    assert "cites" not in tail(part("- R"), analysis())
+    assert "cites" not in tail(part(""), analysis())
+
+
+def test_a_report_that_cites_nothing_is_told_from_one() -> None:
+    assert "\n- the report cites none of these 3 chunks\n" in tail(part("- R"), analysis())
 
 
 def test_a_quote_whose_chunk_is_no_source_is_named_all_the_same() -> None:
@@ -187,6 +191,14 @@ def test_every_gap_is_named_and_the_rest_counted() -> None:
         (
             Analysis(coverage=coverage(), invented=1),
             "1 citation named no source, and was taken out",
+        ),
+        (
+            Analysis(coverage=coverage(), cut_folds=1),
+            "1 fold was cut by the token limit: what it had still to say is not in the report",
+        ),
+        (
+            Analysis(coverage=coverage(), cut_folds=2),
+            "2 folds were cut by the token limit: what they had still to say is not in the report",
         ),
         (
             Analysis(coverage=coverage(), uncited=1),
