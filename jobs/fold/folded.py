@@ -78,7 +78,10 @@ def _other(text: str, start: int, end: int, group: int | None) -> tuple[str, int
     """What stands for a run, and where the next one begins."""
     before, after = text[start - 1 : start], text[end : end + 1]
     if group is None:
-        return _CHARACTERS[text[start]], end
+        char = text[start]
+        if before.isdigit() and char.isdigit() and not char.isdecimal():  # 10² is not 102
+            return char, end
+        return _CHARACTERS[char], end
     if group == _SPACE:
         return ("" if _cjk(before) and _cjk(after) else " "), end
     if group == _QUOTE:

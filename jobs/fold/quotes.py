@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 
 from ..model import Quote
+from .edges import place_in, place_in_reverse
 from .folded import Folded
 from .lines import unquoted
 from .part import Cited
@@ -50,11 +51,12 @@ class Haystack:
         """The quote, and where it is; one without a letter or digit is nowhere.
 
         ``exact`` words are the text from ``start`` to ``end``. Others are ``folded``, and so is a
-        quote with an ellipsis: each piece is there, in this order.
+        quote with an ellipsis: each piece is there, in this order. Words are whole ones: "legal" is
+        not in "illegal", and "EUR 10" not in "EUR 100".
         """
         if _WORD.search(quote) is None:
             return Quote(quote, "missing")
-        at = self._text.find(quote)
+        at = place_in(self._text, quote)
         if at >= 0:
             return Quote(quote, "exact", self._start + at, self._start + at + len(quote))
         span = self._find_folded(quote)
@@ -113,7 +115,7 @@ class Known:
         known, chunk = self._quotes[number].quote, self._quotes[number].chunk
         if known.start is None or known.found != "exact":
             return Cited(Quote(quote, "folded", known.start, known.end), chunk)
-        at = known.text.find(quote)
+        at = place_in(known.text, quote)
         if at >= 0:
             start = known.start + at
             return Cited(Quote(quote, "exact", start, start + len(quote)), chunk)
@@ -132,7 +134,7 @@ def _pieces(quote: str) -> list[str]:
 
 def _place(text: str, quote: str) -> tuple[int, int] | None:
     whole = Folded(quote).text.strip()
-    at = text.find(whole)
+    at = place_in(text, whole)
     if at >= 0:
         return at, at + len(whole)
     return _chain(text, _pieces(quote))
@@ -144,11 +146,11 @@ def _chain(text: str, pieces: Sequence[str]) -> tuple[int, int] | None:
         return None
     end = 0
     for piece in pieces:
-        at = text.find(piece, end)
+        at = place_in(text, piece, end)
         if at < 0:
             return None
         end = at + len(piece)
     start = end
     for piece in reversed(pieces):
-        start = text.rfind(piece, 0, start)
+        start = place_in_reverse(text, piece, start)
     return start, end

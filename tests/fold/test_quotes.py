@@ -100,9 +100,52 @@ def test_each_folded_character_has_its_place(text: str) -> None:
     assert "  " not in folded.text
 
 
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ("It is illegal to sell.", "legal to sell"),
+        ("It costs EUR 100 million.", "It costs EUR 10"),
+        ("It costs 1.5 million.", "It costs 1"),
+        ("It costs 1.5 million.", "It costs 1."),
+        ("It costs 21,500.", "500"),
+        ("They are NOTABLE.", "they are not"),
+        ("It was impossi-\nble to pay.", "possible … pay"),
+        ("We agreed to the unthinkable.", "we ... thinkable"),
+        ("Not 10\u00b2 but more.", "Not 102"),
+        ("Not 10\u00b2 but more.", "Not 10"),
+        ("The cafe\u0301 closed.", "The cafe"),
+        ("Ungesetzlich ist es.", "gesetzlich ist es"),
+        ("Незаконно.", "законно"),
+    ],
+)
+def test_words_inside_of_longer_words_and_numbers_are_not_there(text: str, quote: str) -> None:
+    assert Haystack(text).find(quote) == Quote(quote, "missing")
+    assert Known([cited(text, 0, 1)]).find(quote) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "start"),
+    [
+        ("It is illegal; now legal to sell.", "legal", 19),
+        ("It is illegal; now legal to sell.", "LEGAL", 19),
+        ("unpaid, paid ... unpaid, paid ... unpaid", "paid ... paid", 8),
+        ("It costs 1,5, or 1.", "1", 17),
+        ("The sum\u00b9 is due.", "The sum", 0),
+        ("CO\u2082 is a gas.", "CO2 is", 0),
+        ("合同第二条", "同第二", 1),
+        ("회사는 파산했다", "회사", 0),
+        ("ภาษาไทย", "ไทย", 4),
+        ("in_writing", "writing", 3),
+    ],
+)
+def test_whole_words_are_found_behind_longer_ones(text: str, quote: str, start: int) -> None:
+    assert Haystack(text).find(quote).start == start
+
+
 @settings(max_examples=500, deadline=None)
 @given(TEXTS, TEXTS, TEXTS)
 def test_what_is_there_is_found_exactly(before: str, quote: str, after: str) -> None:
+    before, after = f"{before} ", f" {after}"  # a part of a word is not there
     found = Haystack(before + quote + after, 7).find(quote)
     if any(char.isalnum() for char in quote):
         assert found.found == "exact"
