@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command import Done
+from command import Done, without_rights
 from desk import Desk
 from faultreplies import held, redirect, web_page
 
@@ -181,15 +180,6 @@ async def test_a_field_that_the_template_lacks_is_that_rows_own_trouble(desk: De
     assert found["good"]["output"] == "You said: Drink tea"
     reason = found["bad"]["error"]["message"]
     assert reason == "no field text for the template; the row has: id, txet"
-
-
-def without_rights() -> None:
-    """In the child, before it starts: even root obeys the modes of its own files."""
-    prctl, drop_from_bounding_set = ctypes.CDLL(None, use_errno=True).prctl, 24
-    if os.geteuid() == 0:
-        for dac_override_or_read_search in (1, 2):
-            if prctl(drop_from_bounding_set, dac_override_or_read_search, 0, 0, 0):
-                raise OSError(ctypes.get_errno(), "can't give up the right to ignore modes")
 
 
 def nothing(folder: Path) -> None:

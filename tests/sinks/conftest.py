@@ -1,11 +1,10 @@
-"""A disk that is nearly full, a user without rights, and child processes that write."""
+"""A user without rights, and child processes that write."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,29 +45,6 @@ def spawn() -> Iterator[Spawn]:
     for child in children:
         child.kill()
         child.communicate()
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """A file system of 64 KiB, where the test may mount one."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0777", "none", folder]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("no right to mount a small file system")
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", "-l", folder], check=True)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that other users can enter and read."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 @pytest.fixture
