@@ -168,7 +168,8 @@ class _Analysis:
             return result
         part, quotes = self._part(row.chunk, result, self.cuts.pop(row.id, None))
         self.parts[row.id] = part
-        return structs.replace(result, quotes=quotes) if self.config.quotes else result
+        # A list, as one that was read back is: else a line that stands is written again.
+        return structs.replace(result, quotes=list(quotes)) if self.config.quotes else result
 
     def _part(
         self, chunk: Chunk, result: Result, cut: Cut | None

@@ -28,7 +28,8 @@ Finish = Callable[[Row, Result], Result]
 class AnswerIndex(ResumeIndex):
     """Finds a result by its fingerprint alone: where in the document a chunk stands may change.
 
-    The file describes the documents as they are: results of the ids that ``own`` matches do not
+    Of several rows that ask the same each keeps its own answer, and others get the first one. The
+    file describes the documents as they are: results of the ids that ``own`` matches do not
     outlive the chunks that they were about.
     """
 
@@ -38,9 +39,13 @@ class AnswerIndex(ResumeIndex):
         super().__init__()
         self.own: re.Pattern[str] | None = None
 
-    @staticmethod
-    def key(row_id: str, fingerprint: str) -> int:  # noqa: ARG004 - as for every index
-        return key(fingerprint)
+    def _find(self, row_id: str, fingerprint: str) -> int | None:
+        own = super()._find(row_id, fingerprint)
+        return self._rows.get(key(fingerprint)) if own is None else own
+
+    def _remember(self, row_id: str, fingerprint: str, value: int) -> None:
+        if self._rows.setdefault(key(fingerprint), value) != value:
+            super()._remember(row_id, fingerprint, value)
 
     def outlives(self, row_id: str) -> bool:
         return self.own is None or self.own.fullmatch(row_id) is None

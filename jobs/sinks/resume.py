@@ -74,22 +74,25 @@ class ResumeIndex:
 
     def status(self, row_id: str, fingerprint: str) -> Status | None:
         """How the row ended, where the output proves that it did; None where it is to run."""
-        found = self._rows.get(self.key(row_id, fingerprint))
+        found = self._find(row_id, fingerprint)
         return None if found is None else _STATUSES[found % _WIDTH]
 
     def done(self, row_id: str, fingerprint: str) -> bool:
         """Whether the output has this id with this fingerprint and a final status."""
-        return self.key(row_id, fingerprint) in self._rows
+        return self._find(row_id, fingerprint) is not None
 
     def line(self, row_id: str, fingerprint: str) -> int | None:
         """The number of the line that proves it, from 0."""
-        found = self._rows.get(self.key(row_id, fingerprint))
+        found = self._find(row_id, fingerprint)
         return None if found is None else found // _WIDTH
 
-    @staticmethod
-    def key(row_id: str, fingerprint: str) -> int:
-        """What makes two rows the same."""
-        return key(row_id, fingerprint)
+    def _find(self, row_id: str, fingerprint: str) -> int | None:
+        """What :meth:`_remember` was given for this row."""
+        return self._rows.get(key(row_id, fingerprint))
+
+    def _remember(self, row_id: str, fingerprint: str, value: int) -> None:
+        """A row is done; of several lines that say so the last one stands."""
+        self._rows.put(key(row_id, fingerprint), value)
 
     def outlives(self, row_id: str) -> bool:  # noqa: ARG002 - others may know better
         """Whether the result of a row that this run did not read is kept."""
@@ -130,7 +133,7 @@ class ResumeIndex:
         self.formats.add(stored.format)
         if stored.status in FINAL:
             value = number * _WIDTH + _CODES[stored.status]
-            self._rows.put(self.key(stored.id, stored.fingerprint), value)
+            self._remember(stored.id, stored.fingerprint, value)
 
     def _add_unreadable(self, line: bytes, number: int) -> None:
         self.kept.append(1)

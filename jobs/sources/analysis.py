@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from msgspec import Struct, structs
@@ -140,9 +139,7 @@ class AnalysisSource:
         try:
             await asyncio.wait({coming, change}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            change.cancel()
-            with suppress(asyncio.CancelledError):
-                await change
+            change.cancel()  # not waited for: what cancels this one would be taken for its end
         return coming.done()
 
     async def _wait(self) -> None:
