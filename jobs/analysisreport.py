@@ -16,6 +16,7 @@ from .fold.folding import Folding, NoFolding
 from .fold.merge import Merger
 from .fold.part import Part
 from .fold.report import head, sections, tail
+from .fold.shown import Shown, shown
 from .model import GOOD, Chunk
 from .ports import Live
 from .sinks.recall import RecallSink
@@ -34,7 +35,7 @@ class Reporting:
         self._files = files
         self._task = task
         self._live = live
-        self._drafted = False
+        self._drafting: Shown | None = None
         self.written: str | None = None
         self.unwritten: str | None = None
 
@@ -43,13 +44,13 @@ class Reporting:
         if self._live is None:
             return
         if text is None:
-            self._drafted = False
+            self._drafting = None
             self._live.draft(None)
             return
-        if not self._drafted:
-            self._drafted = True
+        if self._drafting is None:
+            self._drafting = Shown()
             self._live.draft(self._head())
-        self._live.draft(text)
+        self._live.draft(self._drafting.feed(text))
 
     async def write(
         self, sink: RecallSink, folding: Folding | NoFolding, wanted: Mode, analysis: Analysis
@@ -86,11 +87,11 @@ class Reporting:
         part = folding.root
         if part is None:
             parts = folding.left()
-            shown = present(parts) if parts else None
-            yield shown.text if shown else NOTHING
-            part = Part("", 0, 0, shown.sources if shown else ())
+            left = present(parts) if parts else None
+            yield shown(left.text) if left else NOTHING
+            part = Part("", 0, 0, left.sources if left else ())
         else:
-            yield part.text
+            yield shown(part.text)
         yield tail(part, analysis)
 
     def _head(self) -> str:

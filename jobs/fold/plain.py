@@ -6,9 +6,11 @@ import re
 
 # C0, DEL, C1 and separators; what turns the direction of text (UAX 9), and hides; halves of
 # characters, which no file takes.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_HIDDEN = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-_HALVES = re.compile(r"[\ud800-\udfff]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+HIDDEN = re.compile(
+    r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
+HALVES = re.compile(r"[\ud800-\udfff]")
 _SPECIAL = re.compile(
     r"[\\`*\[\]<~]"
     r"|(?<![^\W_])_|_(?![^\W_])"  # one inside a word means nothing
@@ -19,7 +21,7 @@ _SPECIAL = re.compile(
 
 def one_line(text: str) -> str:
     """Without control characters and line breaks; white space is one space."""
-    text = _HALVES.sub("\ufffd", _HIDDEN.sub("", _CONTROL.sub(" ", text)))
+    text = HALVES.sub("\ufffd", HIDDEN.sub("", CONTROL.sub(" ", text)))
     return " ".join(text.split())
 
 
