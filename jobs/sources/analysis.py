@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct, structs
 
+from ..errors import SourceError
 from ..events import ChunkEnded, ChunksCounted, DocumentRead
 from ..model import Chunk, DocumentFacts, Request
 from ..ports import Clock, Observer
@@ -78,7 +79,7 @@ class AnalysisSource:
     slow source.
     """
 
-    __slots__ = ("_chunks", "_clock", "_folds", "_number", "_observe", "waited")
+    __slots__ = ("_asked", "_chunks", "_clock", "_folds", "_number", "_observe", "waited")
 
     def __init__(self, chunks: Chunks, folds: Folds, clock: Clock, observe: Observer) -> None:
         self._chunks = chunks
@@ -86,10 +87,11 @@ class AnalysisSource:
         self._clock = clock
         self._observe = observe
         self._number = 0
+        self._asked = False
         self.waited = 0.0
 
     async def requests(self) -> AsyncGenerator[Request, None]:
-        """Raises SourceError where a document can't be read."""
+        """Raises SourceError where a document can't be read, or nothing stands in any of them."""
         folds = self._folds
         pump = Pump(self._chunks.items, AHEAD)
         coming: asyncio.Task[Request | Chunk | DocumentFacts | None] | None = None
@@ -109,6 +111,8 @@ class AnalysisSource:
             if coming is not None:
                 coming.cancel()
             pump.close()
+        if self._number and not self._asked:
+            raise _blank(self._chunks.documents)
         self._observe(ChunksCounted(self._number))
         folds.counted(self._number)
         while not folds.finished:
@@ -126,6 +130,7 @@ class AnalysisSource:
             self._observe(ChunkEnded(item, "ok"))
             self._folds.empty(item.number)
             return None
+        self._asked = True
         return self._read(item)
 
     def _read(self, row: Request) -> Request:
@@ -151,6 +156,12 @@ class AnalysisSource:
 
     def __repr__(self) -> str:
         return f"<AnalysisSource, {self._number} chunks so far>"
+
+
+def _blank(documents: Sequence[Document]) -> SourceError:
+    if len(documents) == 1:
+        return SourceError("there is nothing but white space in it", path=documents[0].path)
+    return SourceError(f"there is nothing but white space in the {len(documents)} documents")
 
 
 def _chunk(piece: Cut, document: str, number: int) -> Chunk:
