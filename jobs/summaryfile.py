@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +32,12 @@ def write_summary(summary: Summary, path: str, exit_code: int) -> None:
     """Write ``summary`` with the exit code. Raises :class:`SinkError`; the output is safe then."""
     values: dict[str, Any] = {"exit_code": exit_code, **msgspec.to_builtins(summary)}
     try:
-        write_whole(Path(path), [msgspec.json.format(msgspec.json.encode(values)), b"\n"])
+        text = msgspec.json.format(msgspec.json.encode(values))
+    except UnicodeEncodeError:  # a file's name that is no UTF-8
+        lines = json.dumps(values, ensure_ascii=False, indent=2)
+        text = lines.encode("utf-8", "backslashreplace")
+    try:
+        write_whole(Path(path), [text, b"\n"])
     except OSError as error:
         raise SinkError(
             f"can't write the summary to {path}: {error.strerror}; the results are safe"

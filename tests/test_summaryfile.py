@@ -8,7 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from llmbatch.jobs.coverage import Analysis, Coverage
 from llmbatch.jobs.errors import ConfigError, SinkError
 from llmbatch.jobs.summary import Tally
 from llmbatch.jobs.summaryfile import check_summary_path, write_summary
@@ -62,3 +64,15 @@ def test_a_summary_that_can_not_be_written_leaves_no_draft(tmp_path: Path) -> No
     with pytest.raises(SinkError, match=r"can't write the summary to .* the results are safe"):
         write_summary(SUMMARY, str(path), 0)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_that_is_no_utf8_is_written_as_its_escape(tmp_path: Path) -> None:
+    covered = Coverage(
+        documents=(), bytes=0, analysed_bytes=0, chunks=0, failed=0, truncated=0, gaps=()
+    )
+    analysis = Analysis(coverage=covered, skipped={"caf\udce9.txt": "is empty"})
+    summary = structs.replace(SUMMARY, analysis=analysis)
+    write_summary(summary, str(tmp_path / "sum.json"), 0)
+    text = (tmp_path / "sum.json").read_text("utf-8")
+    assert "caf\\udce9.txt" in text
+    assert json.loads(text)["analysis"]["skipped"] == {"caf\udce9.txt": "is empty"}
