@@ -150,6 +150,12 @@ def _beside(config: AnalyzeConfig, chunk: int) -> int:
 
 def _chunk(config: AnalyzeConfig, windows: Sequence[_Window], needs: _Needs) -> int:
     asked = config.chunk_tokens
+    if asked is not None and asked < needs.map:
+        raise ConfigError(
+            f"--chunk-tokens {asked} is less than the prompt around a chunk, which has up to "
+            f"{needs.map} tokens: every request would be more prompt than text. Take at least "
+            f"{needs.map}, or a shorter prompt (--map-prompt)"
+        )
     tight = min(windows, key=lambda window: window.room(needs.answer, needs.map))
     largest = _largest_chunk(config, tight.room(needs.answer, needs.map))
     if largest < LEAST:

@@ -158,8 +158,10 @@ def test_a_chunk_too_large_for_an_assumed_context_is_the_users_affair() -> None:
         plan(UNKNOWN, LOCAL, chunk_tokens=20_000)
 
 
-def test_a_chunk_may_be_smaller_than_the_prompt_around_it() -> None:
-    assert plan(LARGE, chunk_tokens=1).cut.chunk == 1
+def test_a_chunk_smaller_than_the_prompt_is_refused() -> None:
+    assert plan(LARGE, chunk_tokens=120).cut.chunk == 120
+    with pytest.raises(ConfigError, match=r"--chunk-tokens 119 is less than the prompt .* 120"):
+        plan(LARGE, chunk_tokens=119)
 
 
 @pytest.mark.parametrize("overlap", [500, 501, 10**9])
