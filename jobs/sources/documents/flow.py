@@ -6,7 +6,9 @@ import re
 
 from .text import BLOCK
 
-_SPACES = re.compile(r"[ \t\n\r\f]+")
+_WHITE = " \t\n\r\f"
+_FOLDED = re.compile(r"[\t\n\r\f][ \t\n\r\f]*| [ \t\n\r\f]+")
+"""White space that is more than one space."""
 _DEEPEST = 20  # levels of lists that are indented
 _FENCE = "```"
 
@@ -45,15 +47,15 @@ class Flow:
         if self.pre:
             self._verbatim(text)
             return
-        folded = _SPACES.sub(" ", text)
-        if folded.startswith(" "):
-            self._space = self._space or " "
-        words = folded.strip(" ")
+        words = text.strip(_WHITE)
         if not words:
+            self._space = self._space or (text and " ")
             return
+        if text[0] in _WHITE:
+            self._space = self._space or " "
         self._lead()
-        self._put(words)
-        self._space = " " if folded.endswith(" ") else ""
+        self._put(_FOLDED.sub(" ", words))
+        self._space = " " if text[-1] in _WHITE else ""
 
     def tab(self) -> None:
         """A tabulator between two words."""

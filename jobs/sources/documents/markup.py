@@ -13,10 +13,10 @@ from msgspec import Struct
 _MARKUP = re.compile(r"<(?=[a-zA-Z/!?])")
 _NAME = re.compile(r"/?([a-zA-Z][^\s/>]{0,63})")
 _TAG = re.compile(
-    r"""<(/?)([a-zA-Z][a-zA-Z0-9]{0,63})(?:[\s/]"""
+    r"""([^<]*+)<(/?)([a-zA-Z][a-zA-Z0-9]{0,63})(?:[\s/]"""
     r"""(?:[^>=]|=\s*(?:"[^"]*"|'[^']*'|(?=[^\s"'])))*+)?>"""
 )
-"""A whole tag; a quote opens a value only behind an "="."""
+"""Text and a whole tag behind it; a quote opens a value only behind an "="."""
 _STOP = re.compile(r"[>\"']")
 _COMMENT = re.compile(r"--!?>")
 _ENTITY = re.compile(
@@ -103,21 +103,28 @@ class Markup:
 
     def _text(self, data: str, at: int, final: bool) -> int:
         add = self._events.append
-        while found := _MARKUP.search(data, at):
+        while True:
+            while whole := _TAG.match(data, at):
+                text, slash, name = whole.groups()
+                if text:
+                    add(resolved(text))
+                tag = _tag(name, slash)
+                at = whole.end()
+                if tag.name in _RAW:
+                    self._opened = whole.start(2) - 1
+                    self._end_tag(tag)
+                    return at
+                add(tag)
+            found = _MARKUP.search(data, at)
+            if found is None:
+                break
             end = found.start()
             if end > at:
                 add(resolved(data[at:end]))
             whole = _TAG.match(data, end)
             if whole is None:
                 return self._open(data, end, final)
-            slash, name = whole.groups()
-            tag = _tag(name, bool(slash))
-            at = whole.end()
-            if tag.name in _RAW:
-                self._opened = end
-                self._end_tag(tag)
-                return at
-            add(tag)
+            at = end
         end = len(data) if final else _whole(data, at)
         if end > at:
             add(resolved(data[at:end]))
@@ -135,7 +142,7 @@ class Markup:
             self._state = "comment" if data.startswith("<!--", at) else "declaration"
             return at + 2  # the dashes are its end as well, where it is <!-->
         self._state = "tag"
-        self._tag = _tag(name[1], data[at + 1] == "/")
+        self._tag = _tag(name[1], "/" if data[at + 1] == "/" else "")
         self._valued = False
         return name.end()
 
@@ -214,8 +221,8 @@ class Markup:
 
 
 @lru_cache(maxsize=1_000)
-def _tag(name: str, closing: bool) -> Tag:
-    return Tag(name.lower(), closing)
+def _tag(name: str, slash: str) -> Tag:
+    return Tag(name.lower(), bool(slash))
 
 
 def resolved(text: str) -> str:
