@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .analysisfiles import Files
 from .config import AnalyzeConfig
+from .emptyanswers import NeverEmpty
 from .errors import ConfigError
 from .fold.part import Part
 from .model import Chunk, Fold, Request
@@ -31,6 +32,9 @@ LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 SMALL = {"temperature": 0, "frequency_penalty": 0.5}
 """What the embedded model is asked with, where the user asks for nothing else: it is so small that
 it strays from the text, and without the penalty repeats itself until its limit."""
+
+SMALL_DATA = {"temperature": 0}
+"""The same for data, whose keys come again and again."""
 
 Mode = Literal["summary", "concat", "merge", "none"]
 """What becomes of the chunks' answers."""
@@ -57,7 +61,7 @@ class AnalysisPlan:
         self.tokens = TextCounter(pipeline.first.model)
         params, extra = job_params(config.params, "chat")
         if pipeline.first.embedded is not None:
-            params = {**SMALL, **params}
+            params = {**(SMALL if self.schema is None else SMALL_DATA), **params}
         self.sizes = plan_sizes(config, pipeline.routes, prompts.overhead(self.tokens.count))
         if not any(name in params or name in extra for name in LIMITS):
             params = {**params, _limit_name(pipeline.first): self.sizes.answer}
@@ -70,19 +74,21 @@ class AnalysisPlan:
         return self.tokens.count(part.text) + HEAD
 
     def around(self, observe: Observer) -> Callable[[Worker], Worker]:
-        """What is put around the asking of a row: the check of answers that are data."""
+        """What is put around the asking of a row: the checks of its answer."""
         schema = self.schema
         if schema is None:
-            return lambda worker: worker
+            return NeverEmpty
         from .structured.asking import Validated  # the extra `schema`
 
         drain = self._pipeline.drain
-        return lambda worker: Validated(
-            worker,
-            schema,
-            clock=self._pipeline.clock,
-            observer=observe,
-            ending=lambda: drain.stop is not None,
+        return lambda worker: NeverEmpty(
+            Validated(
+                worker,
+                schema,
+                clock=self._pipeline.clock,
+                observer=observe,
+                ending=lambda: drain.stop is not None,
+            )
         )
 
     def _instruction(self) -> str | None:
