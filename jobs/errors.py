@@ -23,6 +23,7 @@
           NotFound                   404: no such model or URL
           TooLarge                   larger than the whole token budget
           InvalidOutput              an answer that does not fit the schema it was asked for
+          EmptyAnswer                an answer without text where only text is one
         FatalError                 every other request will fail too
           AuthFailed                 401, or 403 about the key
           QuotaExhausted             insufficient_quota, 402: waiting does not help
@@ -197,6 +198,12 @@ class InvalidOutput(PermanentError):
     """The answer is there and does not fit the schema which was asked for."""
 
     type = "invalid_output"
+
+
+class EmptyAnswer(PermanentError):
+    """The answer ended, and has no text where only text is an answer."""
+
+    type = "empty_answer"
 
 
 class FatalError(ProviderError):

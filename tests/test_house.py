@@ -47,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "summary": {"bound", "coverage", "drain", "events", "histogram", "model", "traffic"},
     "bound": set(),
     "coverage": {"events", "model"},
+    "emptyanswers": {"errors", "model", "ports"},
     "traffic": {"events"},
     "settings": BASE | DATA,
     "summaryfile": {"errors", "summary", "wholefile"},

@@ -116,13 +116,20 @@ class Folding:
             if task.final:
                 self.last = annotator
         else:
-            why = result.error.message if result.error else f"its answer was {result.status}"
+            why = result.error.message if result.error else f"its answer is {_words(result)}"
             self.failure = f"{result.id} failed: {why}"
         self._tree.done(task, part)
         self._changed.set()
 
     def __repr__(self) -> str:
         return f"<Folding {self._tree!r}>"
+
+
+def _words(result: Result) -> str:
+    """What is wrong with an answer that came without an error."""
+    if result.status in GOOD:
+        return "empty"
+    return f"{result.status}, which is final: another --fold-prompt, or --fold concat, does without"
 
 
 class NoFolding:
