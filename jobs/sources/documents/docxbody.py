@@ -19,7 +19,8 @@ class Body(Handler):
     """
 
     __slots__ = (
-        *("_before", "_begun", "_flow", "_item", "_level", "_skipped", "_styles", "_text", "note"),
+        *("_before", "_begun", "_flow", "_item", "_level", "_outer", "_skipped", "_styles"),
+        *("_text", "note"),
     )
 
     def __init__(self, flow: Flow, styles: Styles) -> None:
@@ -31,6 +32,7 @@ class Body(Handler):
         self._item: int | None = None  # the depth of the list item that it is
         self._before: int | None = None  # that of the paragraph before
         self._begun = False  # what kind of paragraph it is is known, and written
+        self._outer: list[tuple[int, int | None]] = []  # paragraphs in which a text box stands
         self.note = ""
 
     def __repr__(self) -> str:
@@ -44,6 +46,7 @@ class Body(Handler):
         match name:
             case "w:t" | "m:t":
                 self._text = True
+                self._begin()
             case "w:p":
                 self._before, self._item = self._item, None
                 self._level = 0
@@ -62,6 +65,9 @@ class Body(Handler):
                 flow.row()
             case "w:tc":
                 flow.cell()
+            case "w:txbxContent":
+                self._outer.append((self._level, self._item))
+                flow.end_heading()
             case _ if name in _CHARACTERS:
                 flow.text(_CHARACTERS[name])
             case _:
@@ -82,6 +88,9 @@ class Body(Handler):
                 self._flow.end_row()
             case "w:tbl":
                 self._flow.paragraph()
+            case "w:txbxContent" if self._outer:
+                self._level, self._item = self._outer.pop()
+                self._begun = False  # the paragraph goes on behind its box
 
     def text(self, text: str) -> None:
         if self._text and not self._skipped:

@@ -81,6 +81,11 @@ def styled(style: str) -> str:
         ("<w:p><w:r><mc:AlternateContent><mc:Choice><w:t>a</w:t></mc:Choice><mc:Fallback><w:t>a</w:t>"
          "</mc:Fallback></mc:AlternateContent></w:r><m:oMath><m:r><m:t>=b</m:t></m:r></m:oMath>"
          "</w:p>", "a=b"),
+        ("<w:p><w:r><w:t>a</w:t><w:txbxContent>" + paragraph("b") + paragraph("c")
+         + "</w:txbxContent><w:t>d</w:t></w:r></w:p>" + paragraph("e"), "a\n\nb\n\nc\n\nd\n\ne"),
+        ('<w:p><w:pPr><w:pStyle w:val="Mine"/></w:pPr><w:r><w:txbxContent>' + paragraph("box")
+         + "</w:txbxContent></w:r><w:r><w:t>Head</w:t></w:r></w:p>" + paragraph("e"),
+         "box\n\n# Head\n\ne"),
         ('<w:p><w:r><w:instrText>PAGE</w:instrText><w:sym w:char="2190"/></w:r></w:p>', "←"),
     ],
 )  # fmt: skip
