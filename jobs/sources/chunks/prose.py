@@ -75,7 +75,7 @@ def _runs_on(text: str, line: re.Match[str], title: str) -> bool:
     word = line["word"]
     if title.endswith((",", ";")) or (word is None and title.endswith((".", ":"))):
         return True
-    if word is not None and (word.isupper() or not line["rest"].strip(" .:\r")):
-        return False
     above = text[max(0, line.start() - LOOK) : line.start()].rstrip(" \t\r")
+    if word is not None and (word.isupper() or not line["rest"].strip(" .:\r")):
+        return title.endswith(".") and above[-1:].islower()  # "as it is said in / Section 5."
     return bool(above) and not above.endswith("\n")

@@ -139,6 +139,13 @@ def test_a_line_inside_of_a_paragraph_that_begins_like_a_chapter_is_none() -> No
     assert set(paths(text, "prose")) == {()}
 
 
+def test_the_last_line_of_a_paragraph_is_no_heading_where_it_is_a_section_s_number() -> None:
+    text = f"{FILLER[:300]} as it is said in\n    Section 3.5.\n\n{FILLER}"
+    assert set(paths(text, "prose")) == {()}
+    text = f"{FILLER[:300]} It ends here.\nSection 3.5.\n\n{FILLER}"
+    assert set(paths(text, "prose")) == {(), ("Section 3.5.",)}
+
+
 CODE = '''import os
 
 class Ferry:
