@@ -34,6 +34,7 @@ _DECLARED = (
     re.compile(rb"\A(?:[^\n]*\n)?[^\n]*\bvim?:[^\n]*?\bf(?:ile)?enc(?:oding)?=([\w.-]+)"),
 )
 _ASCII = re.compile("[\0-\x7f]")
+_MANY = 16  # characters beyond ASCII that are no chance
 _JIS = re.compile(rb"\x1b\$[@B]|\x1b\$\([A-Q]")
 
 
@@ -125,10 +126,15 @@ def _narrow(sample: bytes, label: str | None, whole: bool) -> Found:
 
 
 def _mostly(encoding: Coding, sample: bytes, whole: bool) -> bool:
-    """Whether a few bytes are damaged in what else is good."""
+    """Whether a few bytes are damaged in what else is good, or half of much of it is good.
+
+    Text of another encoding hardly ever has two bytes in a row that are good UTF-8; so that is a
+    file to which texts in two encodings were written.
+    """
     text = encoding.decoder().decode(sample, whole).text
     damaged = len(lost(text))
-    return len(text) - damaged - len(_ASCII.findall(text)) >= 4 * damaged
+    good = len(text) - damaged - len(_ASCII.findall(text))
+    return good >= (4 * damaged if good < _MANY or encoding.name != "utf-8" else damaged)
 
 
 def _labelled(label: str | None) -> Coding | None:

@@ -87,6 +87,11 @@ def test_utf_8_with_a_few_damaged_bytes_stays_utf_8() -> None:
     assert told("Voilà, déjà vu, ça y est, été".encode() + b"\xff") == ("utf-8", "content", 0)
 
 
+def test_a_file_that_was_written_in_two_encodings_is_utf_8_with_damage() -> None:
+    line = "Größe und Würde, für alle\n"
+    assert told((line.encode() + line.encode("cp1252")) * 20) == ("utf-8", "content", 0)
+
+
 @pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize(
     "text", ["Hello, world\n", "Здравствуй, мир 1\n" * 9, "中文文本 123\r\n" * 99]
