@@ -47,7 +47,7 @@ def _cuts(text: str, at: int) -> bool:
         return False
     before, after = text[at - 1], text[at]
     if unicodedata.category(after)[0] == "M":
-        return True
+        return not before.isspace()
     if before.isalnum() and after.isalnum():
         if before.isalpha() and after.isdigit() and not after.isdecimal():  # a note: word\u00b9
             return False

@@ -23,7 +23,7 @@ class Finding:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.lines = 1
-        self.cited: list[int] = []
+        self.cited: dict[int, None] = {}  # in their order, each once
         self.covered = False  # it begins with a citation, which is meant for all of it
         self._text: list[str] = []
         self._since: list[str] = []
@@ -36,7 +36,7 @@ class Finding:
         """A citation stands here."""
         if not self.cited and not says(self.body):
             self.covered = True
-        self.cited.extend(numbers)
+        self.cited.update(dict.fromkeys(numbers))
         self._since.clear()
 
     @property
@@ -93,7 +93,7 @@ class Finding:
         return titles and then in ("item", "table", "fence")
 
     def __repr__(self) -> str:
-        return f"<Finding {self.kind}, {len(self.text)} characters, cites {self.cited}>"
+        return f"<Finding {self.kind}, {len(self.text)} characters, cites {list(self.cited)}>"
 
 
 def says(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Protocol
 
 from .findings import Finding
@@ -36,11 +37,13 @@ class Walk:
 
     Held back are the white space at the end of a line (a finding may end there), brackets that may
     become a citation, code spans, and block quotes. Code is left as it is; where it is not closed,
-    it is closed at the end. ``unwrap`` takes away a code fence around all of the text.
+    it is closed at the end. A line may end with LF, CR LF or CR, as in Markdown; all become LF.
+    ``unwrap`` takes away a code fence around all of the text.
     """
 
     def __init__(self, editor: Editor, *, unwrap: bool = False) -> None:
         self._editor = editor
+        self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
         self._inline = Inline()
         self._out: list[str] = []
         self._gap: list[str] = []  # white space that is not handed out yet
@@ -60,15 +63,12 @@ class Walk:
 
     def feed(self, text: str) -> str:
         """The next piece of it."""
-        *lines, last = text.split("\n")
-        for line in lines:
-            self._add(line)
-            self._end_line()
-        self._add(last)
+        self._feed(self._newlines.decode(text))
         return self._taken()
 
     def end(self) -> str:
         """There is no more."""
+        self._feed(self._newlines.decode("", final=True))
         if self._rest or self._kind is not None:
             self._advance(complete=True)
         self._close_block()
@@ -77,6 +77,13 @@ class Walk:
         if self._fence:
             self._out.append("\n" + self._fence)
         return self._taken()
+
+    def _feed(self, text: str) -> None:
+        *lines, last = text.split("\n")
+        for line in lines:
+            self._add(line)
+            self._end_line()
+        self._add(last)
 
     def _taken(self) -> str:
         out = "".join(self._out)

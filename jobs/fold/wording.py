@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ..model import Chunk
 from .citations import cited
@@ -20,6 +21,9 @@ FEWEST = 3
 
 SHARE = 0.6
 """And their share of all the content words that a finding has."""
+
+NEAR = 500
+"""Findings that are compared with one; rather those that share a rare word with it."""
 
 _TOKEN = re.compile(r"[^\s!-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u303f\uff00-\uff0f]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af]+")
@@ -76,7 +80,9 @@ class Wording:
         rare = sorted(wanted, key=lambda word: (len(self._places.get(word, ())), word))
         near: set[int] = set()
         for word in rare[: len(wanted) - need + 1]:  # who shares enough has one of these
-            near.update(self._places.get(word, ()))
+            near.update(islice(self._places.get(word, ()), NEAR - len(near)))
+            if len(near) >= NEAR:
+                break
         shared = [(len(self._findings[at] & wanted), at) for at in near]
         most = max(shared, default=(0, 0))[0]
         if most < need:

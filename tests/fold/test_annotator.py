@@ -93,7 +93,7 @@ def test_a_finding_without_a_citation_gets_the_source_of_its_words(
         ("The moon is made of cheese.", "The moon is made of cheese. [?]", 1),
         ("- Moon\n- Cheese [1]", "- Moon [?]\n- Cheese [1]", 1),
         ("- Moon [?]", "- Moon [?]", 1),
-        ("- Moon [99]\r\n\r\nEnd", "- Moon [?]\r\n\r\nEnd [?]", 2),
+        ("- Moon [99]\r\n\r\nEnd", "- Moon [?]\n\nEnd [?]", 2),
         (
             "# Moon\n\nMoon\n====\n\n**Moon**\n\n---\n",
             "# Moon\n\nMoon\n====\n\n**Moon**\n\n---\n",
@@ -288,3 +288,22 @@ def test_a_line_of_one_character_fed_one_by_one_takes_linear_time(unit: str) -> 
     out = [annotator.feed(char) for char in "a" + unit * 100_000]
     out += [annotator.feed(char) for char in "\n" + unit * 100_000]
     assert len("".join(out) + annotator.end()) >= 100_000
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_every_line_that_markdown_has_is_a_finding_of_its_own(end: str) -> None:
+    text, annotator = annotated(f"- The moon is cheese.{end}- The rent is due [1].{end}> x", RENT)
+    assert text == "- The moon is cheese. [?]\n- The rent is due [1].\n> x"
+    assert annotator.uncited == 1
+
+
+def test_many_quotes_below_many_citations_take_linear_time() -> None:
+    text, _ = annotated("a [1] " * 20_000 + "\n" + "> q\n\n" * 20_000, RENT)
+    assert text.count("> q") == 20_000
+
+
+def test_many_findings_with_the_same_words_are_compared_with_few() -> None:
+    same = "common words everywhere"
+    notes = part("\n".join(f"- {same} alpha{n} beta{n} [1]" for n in range(2_000)), 1, 1)
+    text, _ = annotated("\n".join(f"- {same}" for n in range(2_000)), notes)
+    assert text.count("[1]") == 2_000

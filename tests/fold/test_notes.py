@@ -25,7 +25,7 @@ def noted(output: str, text: str = "", quotes: bool = False) -> str:
         ("Rent is due.", "Rent is due. [1]"),
         ("Rent is due.  \n\n", "Rent is due. [1]"),
         ("- Rent\n  and more\n- Deposit", "- Rent\n  and more [1]\n- Deposit [1]"),
-        ("First.\r\n\r\nSecond.\r\n", "First. [1]\r\n\r\nSecond. [1]"),
+        ("First.\r\n\r\nSecond.\r\n", "First. [1]\n\nSecond. [1]"),
         ("# Title\nText", "# Title\nText [1]"),
         ("Title\n=====\nText", "Title\n=====\nText [1]"),
         ("**Title**\n\nText", "**Title**\n\nText [1]"),
