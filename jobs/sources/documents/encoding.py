@@ -34,6 +34,8 @@ _DECLARED = (
     re.compile(rb"\A(?:[^\n]*\n)?[^\n]*\bvim?:[^\n]*?\bf(?:ile)?enc(?:oding)?=([\w.-]+)"),
 )
 _ASCII = re.compile("[\0-\x7f]")
+_RARE = 1_000  # bytes for each NUL in a text that is damaged
+_HOLE = 1 << 14  # NULs that a crash leaves in the midst of a log: some blocks of the disk
 _MANY = 16  # characters beyond ASCII that are no chance
 _JIS = re.compile(rb"\x1b\$[@B]|\x1b\$\([A-Q]")
 
@@ -83,18 +85,22 @@ def detect(
             return Found(Coding(name), "bom", len(mark))
     if b"\0" in sample:
         wide = _wide(sample, whole)
-        if wide is None:
-            raise binary(sample.index(0))
-        return Found(Coding(wide), "content")
+        if wide is not None:
+            return Found(Coding(wide), "content")
+        check_nuls(sample, sample.count(0), len(sample))
     return _narrow(sample, label, whole)
 
 
-def binary(where: int) -> NotText:
-    """There is a NUL at that byte, counted from 0."""
-    return NotText(
-        f"there is a NUL at byte {where + 1:,}: it is binary data; if it is text all the same, "
-        "take them out first, for example with tr -d '\\000'"
-    )
+def check_nuls(data: bytes, nuls: int, size: int, first: int = 0) -> None:
+    """Raises :class:`NotText` where ``nuls`` in ``size`` bytes are more than damage to a text.
+
+    ``data`` has the last one; its first byte is number ``first`` of the document, from 0.
+    """
+    if nuls > size // _RARE + (_HOLE if first else 0):
+        raise NotText(
+            f"there is a NUL at byte {first + data.index(0) + 1:,}: it is binary data; if it is "
+            "text all the same, take them out first, for example with tr -d '\\000'"
+        )
 
 
 def _given(sample: bytes, name: str, whole: bool) -> Found:
@@ -104,7 +110,7 @@ def _given(sample: bytes, name: str, whole: bool) -> Found:
         name = found if found is not None and found.startswith(name) else f"{name}-le"
     mark = next((m for m, n in _BOMS if n == name and sample.startswith(m)), b"")
     if name not in _WIDE and b"\0" in sample:
-        raise binary(sample.index(0))
+        check_nuls(sample, sample.count(0), len(sample))
     return Found(Coding(name), "given", len(mark))
 
 

@@ -8,7 +8,7 @@ from ...errors import SourceError
 from ...model import DocumentFacts
 from .coding import Decoder, lost
 from .document import Block, Kind
-from .encoding import SAMPLE, Found, NotText, binary, declared, detect
+from .encoding import SAMPLE, Found, NotText, check_nuls, declared, detect
 from .stream import Stream
 
 BLOCK = 1 << 17
@@ -23,13 +23,17 @@ Label = Callable[[bytes], str | None]
 class Decoded:
     """A stream's text, with all that is known of its encoding. Raises SourceError."""
 
-    __slots__ = ("_block", "_sample", "_stream", "_whole", "bytes", "first_lost", "found", "lost")
+    __slots__ = (
+        *("_block", "_nuls", "_sample", "_stream", "_whole", "bytes", "first_lost", "found"),
+        "lost",
+    )
 
     def __init__(
         self, stream: Stream, given: str | None, *, label: Label = declared, block: int = BLOCK
     ) -> None:
         self._stream = stream
         self._block = block
+        self._nuls = 0
         self.bytes = 0
         self.lost = 0
         self.first_lost: int | None = None
@@ -64,22 +68,36 @@ class Decoded:
             yield held
 
     def _pieces(self) -> Iterator[bytes]:
-        narrow = not self.found.coding.name.startswith(("utf-16", "utf-32"))
         at = self.found.mark
+        self._nuls = self._sample.count(0)
         while at < len(self._sample):
             yield self._sample[at : at + self._block]
             at += self._block
         place, self._sample = len(self._sample), b""
         while not self._whole and (data := self._stream.read(self._block)):
-            if narrow and b"\0" in data:
-                raise SourceError(str(binary(place + data.index(0))), path=self._stream.name)
+            if b"\0" in data and not self._wide:
+                self._check_nuls(data, place)
             place += len(data)
             yield data
+
+    @property
+    def _wide(self) -> bool:
+        return self.found.coding.name.startswith(("utf-16", "utf-32"))
+
+    def _check_nuls(self, data: bytes, place: int) -> None:
+        self._nuls += data.count(0)
+        try:
+            check_nuls(data, self._nuls, place + len(data), place)
+        except NotText as error:
+            raise SourceError(str(error), path=self._stream.name) from None
 
     def _decode(self, decoder: Decoder, data: bytes, *, final: bool) -> str:
         piece = decoder.decode(data, final)
         text = piece.text
-        if piece.damaged and (places := lost(text)):
+        damaged = piece.damaged
+        if "\0" in text and not self._wide:  # of one byte: no model is sent what C takes for an end
+            text, damaged = text.replace("\0", "\udc00"), True
+        if damaged and (places := lost(text)):
             self.lost += len(places)
             if self.first_lost is None:
                 before = self.found.coding.width(text[: places[0]])

@@ -70,9 +70,24 @@ def test_bytes_that_are_no_text_are_counted_and_the_first_is_named(tmp_path: Pat
     assert (facts.undecodable, facts.first_undecodable) == (3, 3 + 2 * BLOCK)
 
 
-def test_a_nul_far_behind_the_sample_is_named_with_its_byte(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "shift_jis"])
+def test_the_nuls_that_a_crash_leaves_in_a_log_are_counted_as_lost(
+    tmp_path: Path, encoding: str
+) -> None:
     path = tmp_path / "a.log"
-    path.write_bytes(b"x" * (2 * SAMPLE + 9) + b"\0")
+    lines = b"it was well\n" * (SAMPLE // 9)
+    path.write_bytes(b"now\0" + lines + bytes(4096) + lines)
+    texts, facts = read(path, encoding)
+    assert "".join(texts).count("\udc00") == facts.undecodable == 4097
+    assert facts.first_undecodable == 3
+    assert "\0" not in "".join(texts)
+
+
+def test_more_nuls_than_that_far_behind_the_sample_are_named_with_their_byte(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"x" * (2 * SAMPLE + 9) + bytes(1 << 16))
     with pytest.raises(SourceError, match=rf"a\.log: there is a NUL at byte {2 * SAMPLE + 10:,}"):
         read(path)
 
