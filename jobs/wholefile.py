@@ -82,6 +82,8 @@ def check_writable(path: str, flag: str) -> str | None:
     target = Path(path)
     if target.is_dir():
         return f"{flag} {path}: is a folder; name a file"
+    if path.endswith("/"):
+        return f"{flag} {path}: names a folder; name a file in it"
     if is_special(target):
         return None
     if not target.parent.is_dir():

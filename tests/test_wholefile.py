@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.jobs.wholefile import write_whole
+from llmbatch.jobs.wholefile import check_writable, write_whole
 
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from llmbatch.jobs.wholefile import write_whole
+from llmbatch.jobs.wholefile import check_writable, write_whole
 
 def pieces():
     yield b"begun"
@@ -83,3 +83,11 @@ def test_a_file_keeps_its_rights(tmp_path: Path) -> None:
     os.umask(mask := os.umask(0))
     write_whole(tmp_path / "fresh", [b"new"])
     assert (tmp_path / "fresh").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_name_that_is_that_of_a_folder_is_refused_before_it_becomes_a_file(
+    tmp_path: Path,
+) -> None:
+    assert check_writable(f"{tmp_path}/reports/", "-o") == (
+        f"-o {tmp_path}/reports/: names a folder; name a file in it"
+    )

@@ -150,7 +150,7 @@ def open_results(
     Raises ConfigError, OutputLocked and SinkError as :func:`.opening.open_output` does.
     """
     place = Path(path)
-    if is_special(place) or path == "-":
+    if is_special(place) or path == "-" or (path.endswith("/") and not place.is_dir()):
         raise ConfigError(f"--results {path}: must be a file, which resume reads: name another one")
     try:
         file = HeldFile(place)
@@ -163,8 +163,9 @@ def open_results(
         except BaseException:
             file.close()
             raise
-    except (SinkError, ConfigError) as error:  # -o is another file here
-        raise type(error)(str(error).replace("(-o)", "(--results)")) from error
+    except (SinkError, ConfigError) as error:  # -o is another file here, and there is no --format
+        said = str(error).replace("use the same format, or name", "name")
+        raise type(error)(said.replace("(-o)", "(--results)")) from error
     index.own = own
     return RecallSink(file, index, finish_row=finish_row, taken=taken)
 

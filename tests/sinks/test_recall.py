@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from sampleresults import sample
 
+from llmbatch.jobs.errors import ConfigError
 from llmbatch.jobs.model import Chunk, Request, Result, Row
+from llmbatch.jobs.records import encode_batch
 from llmbatch.jobs.sinks.recall import RecallSink, open_results
 
 
@@ -21,7 +24,7 @@ class Taken:
         self.answers.append((row.id, result.output, earlier))
 
 
-def opened(path: Path, taken: Taken) -> RecallSink:
+def opened(path: Path | str, taken: Taken) -> RecallSink:
     return open_results(
         str(path),
         fresh=False,
@@ -96,3 +99,17 @@ async def test_a_row_that_asks_what_was_answered_elsewhere_has_that_answer(tmp_p
     assert len(sink.answers.starts) == 1, "what is no chunk any more has no line"
     assert await sink.expect(chunk(9)) == "ok"
     await sink.aclose()
+
+
+@pytest.mark.parametrize("name", ["new/", "/dev/null", "-"])
+def test_results_that_could_not_be_read_again_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="must be a file"):
+        opened(name if name[0] in "/-" else f"{tmp_path}/{name}", Taken())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lines_of_another_format_are_refused_in_words_that_fit(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(encode_batch(sample("q1")))
+    with pytest.raises(ConfigError, match=r"openai-batch.*: name another output \(--results\)"):
+        opened(path, Taken())
