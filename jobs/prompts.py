@@ -7,6 +7,7 @@ the document it stands: an edit elsewhere leaves the request as it was.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 
 from .errors import ConfigError
@@ -168,7 +169,7 @@ def _check(map_: Template | None, fold: Template | None, *, task: bool, previous
 
 def _between(tag: str, text: str, name: str = "") -> str:
     """A text between tags of which the second one does not stand in the text itself."""
-    if f"</{tag}" in text:
+    if re.search(rf"<\s*/\s*{tag}", text + name, re.IGNORECASE):
         tag += "-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     head = f'{tag} from="{name}"' if name else tag
     return f"<{head}>\n{text}\n</{tag}>"

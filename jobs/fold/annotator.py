@@ -121,7 +121,15 @@ class _Annotating:
         elif self._known is not None and says(quote):
             self.missing += 1
             text = added(text, MISSING)
+        elif self._known is None and above is None and not named and says(quote):
+            text = self._claimed(text.rstrip(), quote)
         return mark, text
+
+    def _claimed(self, text: str, said: str) -> str:
+        """A block that belongs to no finding, and was not asked for as a quote, is one itself."""
+        finding = Finding("text")
+        finding.add(said)
+        return added(text, self._mark(finding, ()))
 
     def _carry(self, text: str, found: Cited, above: Finding | None, named: Sequence[Chunk]) -> str:
         """The block of a quote that was found; it says from where, unless the finding does."""

@@ -307,3 +307,20 @@ def test_many_findings_with_the_same_words_are_compared_with_few() -> None:
     notes = part("\n".join(f"- {same} alpha{n} beta{n} [1]" for n in range(2_000)), 1, 1)
     text, _ = annotated("\n".join(f"- {same}" for n in range(2_000)), notes)
     assert text.count("[1]") == 2_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("> The moon is cheese", "> The moon is cheese [?]"),
+        ("# Moon\n\n> The moon\n> is cheese\n", "# Moon\n\n> The moon\n> is cheese [?]\n"),
+        ("> monthly rent in advance", "> monthly rent in advance [1]"),
+        ("> The moon [2]", "> The moon [1]"),
+        ("> The moon [?] ", "> The moon [?]"),
+        ("- Rent [1]\n  > The moon", "- Rent [1]\n  > The moon"),
+    ],
+)
+def test_a_statement_as_a_block_quote_is_cited_or_marked_as_well(answer: str, text: str) -> None:
+    annotator = Annotator([RENT, PETS], quotes=False)
+    assert annotator.feed(answer) + annotator.end() == text
+    assert annotator.uncited == text.count("?")
