@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+from itertools import pairwise
 
+import docxmaker
+import pdfmaker
 import pytest
-from study import SMALL, Study, assert_tiles, prose
+from study import SMALL, Study, assert_tiles, paragraphs, prose
 
 LETTER = "Grüße aus Köln: der Brief kam am 3. Mai an, und niemand hat ihn gelesen.\n\n"
 
@@ -141,3 +145,44 @@ async def test_a_document_of_white_space_between_its_parts_asks_nothing_about_it
     assert done.code == 0, done
     assert f"{len(text):,} of {len(text):,} bytes (100 %)" in done.stdout
     assert all(ask.text.strip() for ask in study.model.asks if ask.kind == "map")
+
+
+async def test_a_docx_is_read_with_its_title_and_headings(study: Study) -> None:
+    heading = '<w:outlineLvl w:val="0"/>'
+    body = "".join(
+        docxmaker.paragraph(f"Year {1000 + 70 * at}", heading) + docxmaker.paragraph(text)
+        for at, text in enumerate(paragraphs(20))
+    )
+    docxmaker.make(study.folder / "t.docx", body, title="Town history")
+    done = await study.run("t.docx", *SMALL)
+    assert done.code == 0, done
+    rows = study.chunks("t.analysis.jsonl")
+    assert all(row["chunk"]["headings"][-1].startswith("Year ") for row in rows[1:])
+    assert rows[0]["chunk"]["start"] == 0
+    assert all(one["chunk"]["end"] == two["chunk"]["start"] for one, two in pairwise(rows))
+    assert "(100 %) analysed" in done.stdout
+    maps = [ask for ask in study.model.asks if ask.kind == "map"]
+    assert all('from="Town history' in ask.prompt for ask in maps)
+    for text in paragraphs(20):
+        assert any(text[-40:] in ask.text for ask in maps)
+
+
+async def test_a_pdf_is_cited_by_its_pages(study: Study) -> None:
+    pages = [[line.encode() for line in text.split(". ")] for text in paragraphs(12)]
+    pdfmaker.make(study.folder / "t.pdf", *pages)
+    done = await study.run("t.pdf", *SMALL)
+    assert done.code == 0, done
+    chunks = [row["chunk"] for row in study.chunks("t.analysis.jsonl")]
+    assert (chunks[0]["page"], chunks[-1].get("last_page", chunks[-1]["page"])) == (1, 12)
+    assert all(one["end"] == two["start"] for one, two in pairwise(chunks))
+    assert re.search(r"^- \[1\] t\.pdf, pages? \d", done.stdout, re.M)
+    assert "(100 %) analysed" in done.stdout
+
+
+async def test_a_pdf_without_text_is_an_error_that_says_what_to_do(study: Study) -> None:
+    pdfmaker.make(study.folder / "scan.pdf", [], [])
+    done = await study.run("scan.pdf", "--results", "r.jsonl", *SMALL)
+    assert done.code == 3, done
+    assert "scan.pdf" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert study.model.asks == []
