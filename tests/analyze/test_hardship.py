@@ -69,7 +69,7 @@ async def test_a_server_that_goes_away_in_the_map_is_waited_for(study: Study) ->
     async with study.reading(*REPORT, "--concurrency", "6") as job:
         await study.model.seen(lambda ask: ask.held, 6)
         await study.server.go_away()
-        await job.heard("Connection refused")
+        await job.heard("m does not answer (")
         study.model.mend()
         await study.server.come_back()
         done = await job.ended()
