@@ -11,7 +11,7 @@ from .errors import ConfigError
 from .pipeline import same_file
 from .sources.documents.document import Document
 from .sources.documents.finding import find
-from .sources.globs import is_pattern
+from .sources.globs import is_folder, is_pattern
 from .sources.stored import COMPRESSIONS, STDIN
 from .wholefile import check_writable
 
@@ -72,7 +72,7 @@ def default_results(paths: Sequence[str]) -> str:
     path = Path(paths[0])
     if paths[0] == STDIN:
         return f"stdin{RESULTS}"
-    if path.is_dir():
+    if is_folder(paths[0]):
         named = path.name not in ("", "..")
         return str(path.with_name(path.name + RESULTS) if named else path / f"folder{RESULTS}")
     name = path.with_suffix("") if path.suffix in COMPRESSIONS else path

@@ -19,6 +19,11 @@ def is_pattern(path: str) -> bool:
     return path != STDIN and glob.has_magic(path) and not os.path.lexists(path)
 
 
+def is_folder(path: str) -> bool:
+    """False also where the system will not say: a name too long, no permission on the way."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises then
+
+
 def expand_pattern(pattern: str) -> list[str]:
     """The files that it matches, sorted, without the folders; hidden ones only where it says so.
 
@@ -27,7 +32,7 @@ def expand_pattern(pattern: str) -> list[str]:
     if "**" in pattern.split("/"):
         paths = sorted(_deep(pattern))
     else:
-        paths = [path for path in sorted(glob.glob(pattern)) if not Path(path).is_dir()]  # noqa: PTH207 - Path.glob takes no absolute pattern
+        paths = [path for path in sorted(glob.glob(pattern)) if not is_folder(path)]  # noqa: PTH207 - Path.glob takes no absolute pattern
     if not paths:
         raise no_match(pattern)
     return paths
@@ -46,7 +51,7 @@ def walk(folder: str, *, hidden: bool = False, refused: Refused | None = None) -
     left = [folder]
     while left:
         path = left.pop()
-        if not Path(path or ".").is_dir():
+        if not is_folder(path or "."):
             yield path
             continue
         try:
@@ -68,7 +73,7 @@ def _deep(pattern: str) -> Iterator[str]:
     plain = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     base = "/".join(parts[:plain]) + ("/" if plain else "")
     hidden = any(part.startswith(".") for part in parts[plain:])
-    if base and not Path(base).is_dir():
+    if base and not is_folder(base):
         return
     for path in walk(base, hidden=hidden):
         names = path.removeprefix(base).replace(os.sep, "/").split("/")

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ...errors import ConfigError, SourceError
-from ..globs import expand_pattern, is_pattern, walk
+from ..globs import expand_pattern, is_folder, is_pattern, walk
 from ..stored import STDIN, is_regular
 from .document import Document
 from .encoding import check_encoding
@@ -74,7 +74,7 @@ class _Finder:
         elif is_pattern(path):
             own = bool(_OWN.search(path))
             self._many(path, (p for p in expand_pattern(path) if own or not self._is_own(p)))
-        elif _is_folder(path):
+        elif is_folder(path):
             self._many(path, (p for p in self._walk(path) if not self._is_own(p)))
         else:
             self._add(path)
@@ -120,13 +120,6 @@ class _Finder:
 
     def _is_own(self, path: str) -> bool:
         return bool(_OWN.search(Path(path).name)) or os.path.realpath(path) in self._outputs
-
-
-def _is_folder(path: str) -> bool:
-    try:
-        return Path(path).is_dir()
-    except ValueError:  # a NUL in the name: is_regular() has the words
-        return False
 
 
 def _first(skipped: Sequence[Skipped]) -> str:

@@ -128,6 +128,22 @@ def test_a_named_file_is_an_error_though_a_folder_has_skipped_it() -> None:
 def test_what_is_not_there_is_named() -> None:
     assert error_of("nope.txt") == "nope.txt: no such file: check the name and the folder"
     assert error_of("a\0b") == "a\0b: can't be read: embedded null byte"
+    assert error_of("x" * 300) == f"{'x' * 300}: can't be read: File name too long"
+
+
+def test_a_folder_that_is_too_deep_is_skipped_and_the_rest_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write("d/a.txt")
+    with monkeypatch.context() as deep:
+        deep.chdir("d")
+        for _ in range(25):
+            Path("n" * 200).mkdir()
+            deep.chdir("n" * 200)
+    found = find(["d"])
+    assert [document.path for document in found.documents] == ["d/a.txt"]
+    assert [skip.reason for skip in found.skipped] == ["can't be read: File name too long"]
+    assert [document.path for document in find(["d/**/*.txt"]).documents] == ["d/a.txt"]
 
 
 def test_no_path_at_all_is_wrong_usage() -> None:
