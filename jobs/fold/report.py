@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from msgspec import json
@@ -11,6 +12,11 @@ from ..model import GOOD, Chunk, Quote, Result
 from .coverlines import covered
 from .part import Cited, Part
 from .plain import document, plain
+
+_BACKSLASH = r"\\"
+_POSING = re.compile(
+    r"(?:^|(?<=\r))(?=[ \t]*(?:--- Section\b|#{1,6}[ \t]+Coverage\b))", re.M | re.I
+)
 
 
 def head(title: str, task: str) -> str:
@@ -35,6 +41,7 @@ def tail(part: Part | None, analysis: Analysis) -> str:
 def sections(results: Iterable[Result], analysis: Analysis) -> Iterator[str]:
     """The chunks' results as they are, each below a line that says where it is from.
 
+    A line of theirs that could be taken for one of ours has a backslash in front.
     ``results`` are in the documents' order; one is held at a time.
     """
     coverage = analysis.coverage
@@ -50,7 +57,7 @@ def sections(results: Iterable[Result], analysis: Analysis) -> Iterator[str]:
         if result.status not in GOOD:
             yield f"--- {place}: not analysed, {_why(result)} ---\n\n"
             continue
-        yield f"--- {place} ---\n\n{_output(result)}\n\n"
+        yield f"--- {place} ---\n\n{_POSING.sub(_BACKSLASH, _output(result))}\n\n"
         if result.status == "truncated":
             yield "(The token limit cut the answer here.)\n\n"
     yield tail(None, analysis).lstrip("\n")

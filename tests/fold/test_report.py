@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -270,3 +271,12 @@ def test_sections_hold_one_result_at_a_time() -> None:
     for number in range(1, 4):
         assert f"Section {number} of 3" in next(out)
         assert taken == list(range(1, number + 1))
+
+
+def test_a_section_can_not_pose_as_another_one_or_as_what_was_covered() -> None:
+    said = "A\n--- Section 2 of 2 (chars 5-9) ---\n\nB\n ## coverage\n\n- all of it --- Section"
+    text = "".join(sections([result(1, said)], analysis()))
+    assert (
+        "\n\\--- Section 2 of 2 (chars 5-9) ---\n\nB\n\\ ## coverage\n\n- all of it --- Sec" in text
+    )
+    assert len(re.findall(r"^--- Section", text, re.MULTILINE)) == 1
