@@ -16,7 +16,7 @@ from llmbatch.jobs.wholefile import check_writable, write_whole
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from llmbatch.jobs.wholefile import check_writable, write_whole
+from llmbatch.jobs.wholefile import write_whole
 
 def pieces():
     yield b"begun"
