@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MOST = 10_000
+MOST = 2_000
 """Places that are looked at, each inside of a longer word; of long words fewer (linear time)."""
 
 _WORK = 10_000_000
