@@ -54,8 +54,13 @@ def _open_draft(target: Path) -> tuple[Path, int]:
             os.truncate(fd, 0)
             return draft, fd
         os.close(fd)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.llmbatch-tmp")
+    draft = _draft_of(target)
     return draft, os.open(draft, _FLAGS | os.O_TRUNC, 0o666)
+
+
+def _draft_of(target: Path) -> Path:
+    """The longest name that is needed."""
+    return target.with_name(f".{target.name}.{os.getpid()}.llmbatch-tmp") if target.name else target
 
 
 def _is_mine(fd: int, draft: Path) -> bool:
@@ -80,6 +85,12 @@ def is_special(path: Path) -> bool:
 def check_writable(path: str, flag: str) -> str | None:
     """Why a file could not be written whole to ``path``, in words that name ``flag``."""
     target = Path(path)
+    try:
+        _draft_of(target).lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name too long, a file for a folder, no permission on the way
+        return f"{flag} {path}: {error.strerror}: name another file"
     if target.is_dir():
         return f"{flag} {path}: is a folder; name a file"
     if path.endswith("/"):

@@ -57,6 +57,14 @@ def test_a_folder_is_refused_before_the_job(tmp_path: Path) -> None:
         check_summary_path(str(tmp_path / "missing" / "sum.json"))
 
 
+@pytest.mark.parametrize("length", [250, 300])
+def test_a_name_that_leaves_no_room_for_a_draft_is_refused_before_the_job(
+    tmp_path: Path, length: int
+) -> None:
+    with pytest.raises(ConfigError, match="File name too long: name another file"):
+        check_summary_path(str(tmp_path / ("n" * length)))
+
+
 def test_a_summary_that_can_not_be_written_leaves_no_draft(tmp_path: Path) -> None:
     path = tmp_path / "sum.json"
     path.mkdir()
