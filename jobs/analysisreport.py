@@ -62,7 +62,7 @@ class Reporting:
         coverage = analysis.coverage
         if wanted == "none":
             return
-        if coverage.failed and not coverage.analysed_bytes:
+        if coverage.failed and not coverage.answered:
             why = next((gap.reason for gap in coverage.gaps if gap.reason), "")
             self.unwritten = "no chunk could be analysed" + (f": {why}" if why else "")
         elif isinstance(folding, Folding) and folding.failure is not None:

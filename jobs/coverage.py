@@ -26,6 +26,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
 
     ``failed`` counts the chunks that were not analysed, ``gaps`` name the first of them, in the
     documents' order. ``truncated`` chunks were analysed, with an answer that the token limit cut.
+    ``answered`` counts the chunks that a model has answered: blank ones need none.
     ``chunks`` is None while the documents are not read to their end.
     """
 
@@ -36,6 +37,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
     failed: int
     truncated: int
     gaps: tuple[Gap, ...]
+    answered: int = 0
 
 
 class Analysis(Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ class Covering:
         self.analysed_bytes = 0
         self.failed = 0
         self.truncated = 0
+        self.answered = 0
         self._gaps: dict[int, Gap] = {}
 
     def __call__(self, event: ChunkEnded | ChunksCounted | DocumentRead) -> None:
@@ -94,6 +97,7 @@ class Covering:
         if event.status in GOOD:
             self.analysed_bytes += size
             self.truncated += event.status == "truncated"
+            self.answered += not event.blank
             return
         self.failed += 1
         self._gaps[chunk.number] = Gap(chunk, event.status, event.reason)
@@ -109,6 +113,7 @@ class Covering:
             chunks=self.chunks,
             failed=self.failed,
             truncated=self.truncated,
+            answered=self.answered,
             gaps=tuple(self._gaps[number] for number in sorted(self._gaps)),
         )
 

@@ -43,12 +43,16 @@ class ChunksCounted(Struct, frozen=True):
 
 
 class ChunkEnded(Struct, frozen=True):
-    """A chunk has its end, in this run or (``earlier``) in one before."""
+    """A chunk has its end, in this run or (``earlier``) in one before.
+
+    A ``blank`` one has nothing to ask about.
+    """
 
     chunk: Chunk
     status: Status
     reason: str = ""
     earlier: bool = False
+    blank: bool = False
 
 
 class RowSkipped(Struct, frozen=True):

@@ -72,3 +72,16 @@ async def test_a_chunk_that_got_no_answer_is_no_chunk_without_findings(
     assert all(why in row["error"]["message"] for row in study.chunks())
     study.model.mend()
     assert (await study.read(*REPORT, "--fold", fold)).code == 0
+
+
+async def test_white_space_that_needs_no_answer_makes_no_report_where_every_answer_failed(
+    study: Study,
+) -> None:
+    study.document()
+    (study.folder / "blank.txt").write_text(" \n" * 50)
+    (study.folder / "report.md").write_text("an older report")
+    study.model.fail(lambda ask: ask.kind == "map", answer("", finish="length"))
+    done = await study.read("blank.txt", "--results", RESULTS, *REPORT)
+    assert done.code == 1, done
+    assert "none was written: no chunk could be analysed" in done.stderr
+    assert (study.folder / "report.md").read_text() == "an older report"

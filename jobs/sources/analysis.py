@@ -127,7 +127,7 @@ class AnalysisSource:
             return None
         self._number += 1
         if isinstance(item, Chunk):
-            self._observe(ChunkEnded(item, "ok"))
+            self._observe(ChunkEnded(item, "ok", blank=True))
             self._folds.empty(item.number)
             return None
         self._asked = True
