@@ -25,6 +25,7 @@ class Stream:
     __slots__ = (
         "_at",
         "_begin",
+        "_ended",
         "_faults",
         "_first",
         "_head",
@@ -49,6 +50,7 @@ class Stream:
         self._at = 0
         self._seekable: BinaryIO | None = None
         self._begin = b""
+        self._ended = False
         self._head = b""
         self._last = b""
 
@@ -80,6 +82,8 @@ class Stream:
         if self._head and not ahead:
             data, self._head = self._head[:size], self._head[size:]
             return data
+        if self._ended:  # a terminal would go on behind its end
+            return b""
         known = self.size
         wanted = size if known is None else min(size, known - self._at)
         try:
@@ -91,6 +95,7 @@ class Stream:
             self._last = data[-_ENDS:]
             self._begin = self._begin or data[:_ENDS]
         else:
+            self._ended = True
             self.check()
         return data
 

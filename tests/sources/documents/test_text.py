@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,19 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was(tmp_path: Pa
         (tmp_path / "b").write_bytes(b"new")
         (tmp_path / "b").replace(path)
         assert sum(len(block.text) for block in reading.blocks()) == 5 * SAMPLE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_a_terminal_is_read_to_its_first_end() -> None:
+    master, slave = os.openpty()
+    try:
+        os.write(master, b"typed\n\x04more\n\x04")
+        with Stream(os.ttyname(slave)) as stream:
+            assert stream.fill(100) == b"typed\n"
+            assert stream.read(100) == b""
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 def test_compressed_text_is_read_through(tmp_path: Path) -> None:
