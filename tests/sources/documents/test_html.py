@@ -70,6 +70,8 @@ def test_a_long_page_comes_in_blocks() -> None:
         ("<title>\n A &amp;\n B </title>", "A & B"),
         ("<TITLE lang=en>A</TITLE>", "A"),
         ("<title> </title>", "a.html"),
+        ("<title>\x1b[31mA\x07\u202eB</title>", "[31mA B"),
+        ("<title>Untitled</title>", "a.html"),
         ("", "a.html"),
     ],
 )
