@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import without_rights
 
 from llmbatch.jobs.errors import ConfigError, SourceError
 from llmbatch.jobs.sources.documents.finding import find
@@ -210,7 +211,12 @@ def test_a_pipe_is_not_opened_before_its_turn() -> None:
     assert paths("pipe") == ["pipe"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the super-user may read anything")
 def test_what_may_not_be_read_says_so() -> None:
     Path(write("a.txt")).chmod(0)
-    assert error_of("a.txt") == "a.txt: no permission to read it: check its owner and mode"
+    script = "from llmbatch.jobs.sources.documents.finding import find\nfind(['a.txt'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], preexec_fn=without_rights, capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1].endswith(
+        "SourceError: a.txt: no permission to read it: check its owner and mode"
+    )
