@@ -7,6 +7,7 @@ peak resident memory, of the whole process with its start-up.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -42,6 +43,17 @@ class Ended(Struct, frozen=True):
     peak_rss: int
     out: bytes
     err: bytes
+
+
+def own_peak(ended: Ended) -> int:
+    """The peak memory of a child, in bytes; BenchFailed where it may be that of this process.
+
+    A child's peak counts what it was before exec, a copy of this process.
+    """
+    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+    if floor >= ended.peak_rss:
+        raise BenchFailed(f"the measuring process itself took {floor / 1e6:.0f} MB")
+    return ended.peak_rss
 
 
 class Child:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from statistics import median
 
 import msgspec
 
-from ..child import RSS_UNIT, BenchFailed, Child, Ended, started
+from ..child import BenchFailed, Child, Ended, own_peak, started
 from ..documents import write_prose
 from ..lab import CONCURRENCY, Lab
 from ..report import Figure, at_most
@@ -59,11 +58,7 @@ def measure(lab: Lab) -> Iterator[Figure]:
 
 
 def _memory(what: str, ended: Ended) -> Figure:
-    # a child's peak counts what it was before exec: a copy of this process
-    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
-    if floor >= ended.peak_rss:
-        raise BenchFailed(f"the measuring process itself took {floor / MB:.0f} MB")
-    peak = ended.peak_rss
+    peak = own_peak(ended)
     return at_most(f"{what}: peak memory", peak, 150 * MB, f"{peak / MB:.0f} MB", "150 MB")
 
 

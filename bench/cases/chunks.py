@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from ..child import ROOT, RSS_UNIT, BenchFailed, Ended, succeed
+from ..child import ROOT, BenchFailed, Ended, own_peak, succeed
 from ..documents import HOSTILE, Outcome, write_again, write_prose
 from ..lab import Lab
 from ..report import Figure, at_most
@@ -61,10 +60,7 @@ def _hostile(lab: Lab, name: str, unit: str) -> Figure:
 def _cut(path: Path, overlap: int, written: int) -> tuple[Ended, Outcome]:
     argv = [sys.executable, "-m", "bench.chunking", path, "3000", str(overlap)]
     ended = succeed(argv, ROOT, 300)
-    # a child's peak counts what it was before exec: a copy of this process
-    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
-    if floor >= ended.peak_rss:
-        raise BenchFailed(f"the measuring process itself took {floor / MB:.0f} MB")
+    own_peak(ended)
     outcome = msgspec.json.decode(ended.out, type=Outcome)
     if outcome.bytes != written:
         raise BenchFailed(f"the chunks have {outcome.bytes:,} bytes of {written:,}")

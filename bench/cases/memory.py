@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
 
-from ..child import RSS_UNIT, BenchFailed
+from ..child import own_peak
 from ..lab import Lab, check_results
 from ..report import Figure, at_most
 from ..serving import serving
@@ -30,9 +29,5 @@ def measure(lab: Lab) -> Iterator[Figure]:
 def _peak(lab: Lab, url: str, rows: int) -> int:
     output = lab.fresh_output()
     ended = lab.llmbatch(lab.rows(rows), output, url, seconds=600)
-    # a child's peak counts what it was before exec: a copy of this process
-    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
-    if floor >= ended.peak_rss:
-        raise BenchFailed(f"the measuring process itself took {floor / MB:.0f} MB")
     check_results(output, rows)
-    return ended.peak_rss
+    return own_peak(ended)
