@@ -184,10 +184,11 @@ def _largest_chunk(config: AnalyzeConfig, room: int) -> int:
 def _overlap(config: AnalyzeConfig, chunk: int) -> int:
     if config.overlap is None:
         return min(100, chunk // 10)
-    if config.overlap >= chunk:
+    if config.overlap > chunk // 2:
         raise ConfigError(
-            f"--overlap {config.overlap} must be less than a chunk, which has {chunk} tokens "
-            f"({'--chunk-tokens' if config.chunk_tokens else 'fitted to the model'})"
+            f"--overlap {config.overlap} must be at most half of a chunk, which has {chunk} tokens "
+            f"({'--chunk-tokens' if config.chunk_tokens else 'fitted to the model'}): more would "
+            "send, and pay for, every text many times"
         )
     return config.overlap
 

@@ -28,7 +28,7 @@ FLAGS = [
     (("--chunk-tokens", "-5"), "--chunk-tokens"),
     (("--chunk-tokens", "abc"), '--chunk-tokens: must be a number, got "abc"'),
     (("--chunk-tokens", "100000"), "--chunk-tokens 100000"),
-    (("--overlap", "300"), "--overlap 300 must be less than a chunk, which has 300 tokens"),
+    (("--overlap", "300"), "--overlap 300 must be at most half of a chunk, which has 300 tokens"),
     (("--overlap", "-1"), "--overlap"),
     (("--model-context", "0"), "--model-context"),
     (("--model-context", "200"), "200 tokens"),
