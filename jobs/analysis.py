@@ -174,7 +174,8 @@ class _Analysis:
     def _part(
         self, chunk: Chunk, result: Result, cut: Cut | None
     ) -> tuple[Part | None, tuple[Quote, ...]]:
-        if result.status not in GOOD or not isinstance(result.output, str):
+        noted = self.config.quotes or isinstance(self.folding, Folding)
+        if not noted or result.status not in GOOD or not isinstance(result.output, str):
             return None, ()
         return part_of_chunk(
             result.output,
