@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .joboptions import ANSWERS, ENDS, FILES, INPUT, LIMITS, OUTPUT, WHO
+from .costoptions import COSTS, HALT_ON
+from .joboptions import ANSWERS, ENDS, FILES, INPUT, LIMITS, OUTPUT, SCHEMA, WHO
 from .options import FILE, option, with_options
 
 CHUNKS, FOLD = "Chunks", "Report"
@@ -89,14 +90,11 @@ analysis_options = with_options(
         "--quotes/--no-quotes",
         help="Have the model quote the documents, and check every quote (default: --no-quotes).",
     ),
-    option(
-        FOLD,
-        "--schema",
-        type=FILE,
-        help="JSON Schema that the answer of each chunk has to fit; the report is data then.",
-    ),
+    SCHEMA,
     *WHO,
     *ANSWERS,
+    *COSTS,
+    HALT_ON,
     *LIMITS,
     option(
         OUTPUT,

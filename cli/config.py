@@ -71,6 +71,9 @@ def _value(settings: Settings, key: str) -> Any:
     value = getattr(settings.config, first)
     if first == "params" and rest:
         return value.get(rest)
+    if first == "prices" and rest:
+        name, _, field = rest.rpartition(".")
+        return getattr(value[name], field)
     if first == "providers" and rest:
         for name, entry in value.items():
             field, _, header = rest.removeprefix(f"{name}.").partition(".")

@@ -28,7 +28,7 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
-_STOPPED = {"SIGINT": Exit.INTERRUPTED, "SIGTERM": Exit.TERMINATED}
+_STOPPED = {"SIGINT": Exit.INTERRUPTED, "SIGTERM": Exit.TERMINATED, "budget": Exit.BUDGET}
 _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (ConfigError, Exit.USAGE),
     (click.ClickException, Exit.USAGE),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from .costoptions import CANARY, COSTS, DEDUPE, HALT_ON, PACE
 from .options import FILE, Pair, option, with_options
 
-INPUT, MODEL, PACE, OUTPUT = "Input", "Model", "Limits and patience", "Output"
+INPUT, MODEL, OUTPUT = "Input", "Model", "Output"
 CONFIGURATION = "Configuration"
 
 WHO = (
@@ -67,6 +68,14 @@ ANSWERS = (
     ),
 )
 """What is asked for."""
+
+SCHEMA = option(
+    MODEL,
+    "--schema",
+    metavar="FILE|FIELDS",
+    help="Answers are data that fits this JSON Schema, or these fields, such as "
+    "'name:str, score:int'; an answer that does not fit is asked for once again.",
+)
 
 LIMITS = (
     option(
@@ -146,6 +155,18 @@ ENDS = (
         help="How many rows, or what share, may fail with exit code 0 still (default: 0).",
     ),
     option(OUTPUT, "--summary", type=FILE, help="Write the summary to this file as JSON, too."),
+    option(OUTPUT, "--junit", type=FILE, help="Write failed rows to this file as JUnit XML."),
+    option(
+        OUTPUT,
+        "--github/--no-github",
+        help="Speak to GitHub Actions: annotations for failed rows, and the step's summary.",
+    ),
+    option(
+        OUTPUT,
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        help="Log lines as text or as JSON (default: text).",
+    ),
     option(OUTPUT, "-q", "--quiet", is_flag=True, help="No progress, only errors and the summary."),
 )
 """How a job resumes, ends and speaks."""
@@ -172,7 +193,8 @@ job_options = with_options(
         nargs=-1,
         type=FILE,
         metavar="[INPUTS]...",
-        help="Files or globs of prompts (.jsonl, .txt, also .gz and .zst); - is standard input.",
+        help="Files or globs of prompts (.jsonl, .txt, .csv, .tsv, .parquet; .gz and .zst); "
+        "- is standard input.",
     ),
     option(
         INPUT,
@@ -201,6 +223,11 @@ job_options = with_options(
         help="What is asked of the server (default: chat).",
     ),
     *ANSWERS,
+    SCHEMA,
+    *COSTS,
+    DEDUPE,
+    CANARY,
+    HALT_ON,
     *LIMITS,
     option(
         OUTPUT,
@@ -212,8 +239,15 @@ job_options = with_options(
     option(
         OUTPUT,
         "--format",
-        type=click.Choice(["jsonl", "openai-batch"]),
-        help="Shape of a result line (default: jsonl).",
+        type=click.Choice(["jsonl", "openai-batch", "csv", "tsv", "parquet"]),
+        help="Shape of the output (default: by its name, else jsonl).",
+    ),
+    option(
+        OUTPUT,
+        "--select",
+        multiple=True,
+        metavar="[NAME=]PATH",
+        help="A column of a table, taken out of the answers: name=$.person.name; may be repeated.",
     ),
     option(
         OUTPUT,

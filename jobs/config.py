@@ -17,6 +17,7 @@ Count = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 Rate = Annotated[float, Meta(gt=0)]
+Dollars = Annotated[float, Meta(ge=0)]
 Concurrency = Count | Literal["auto"]
 
 
@@ -43,6 +44,19 @@ class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return f"ProviderConfig({self.base_url!r})"  # headers and commands may hold secrets
 
 
+class PriceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An entry of ``prices:``: USD for a million tokens.
+
+    ``cached`` is for input that the provider had in its cache, ``cache_write`` for input that it
+    puts there; None is the price of ``input``.
+    """
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+
+
 class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `llmbatch run` can be told.
 
@@ -51,6 +65,15 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     can't answer. ``shared_limit`` names a budget that all processes of this host
     share. ``max_failed`` is a count (``"3"``) or a share (``"5%"``) of failed rows that still ends
     with exit code 0.
+
+    ``prices`` are those of models, by ``provider/name`` (``*`` stands for any end); ``price_in``
+    and ``price_out`` those of the job's models that no entry names: USD for a million tokens.
+    ``max_cost`` (USD) and ``max_tokens_total`` (input and output) are what the job may use up, its
+    earlier runs included. ``cache`` is a folder of answers that other jobs may use, "auto" the
+    user's own, ``cache_size`` the most it may hold (``"1GB"``). ``canary`` rows are run first;
+    ``halt_on`` are rules such as ``failed>5%``. ``schema`` is a file or a short form such as
+    ``"name:str, score:int"``, ``select`` are the columns that a table takes from the answers, such
+    as ``name=$.name``. ``format`` None goes by the output's name.
     """
 
     # what goes in
@@ -68,6 +91,19 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drop_params: bool = False
     stream: bool = True
     providers: Mapping[str, ProviderConfig] = {}
+    schema: str | None = None
+    # what it may cost
+    prices: Mapping[str, PriceConfig] = {}
+    price_in: Dollars | None = None
+    price_out: Dollars | None = None
+    max_cost: Rate | None = None
+    max_tokens_total: Count | None = None
+    dedupe: bool = True
+    cache: str | None = None
+    cache_size: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)? *([kMGT]i?)?B?$")] = "1GB"
+    # when it stops by itself
+    canary: Count | None = None
+    halt_on: tuple[str, ...] = ()
     # how fast, and how patient
     rpm: Rate | None = None
     tpm: Rate | None = None
@@ -82,12 +118,16 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     grace: Annotated[float, Meta(ge=0)] = 10.0
     # what comes out
     output: str | None = None
-    format: Literal["jsonl", "openai-batch"] = "jsonl"
+    format: Literal["jsonl", "openai-batch", "csv", "tsv", "parquet"] | None = None
+    select: tuple[str, ...] = ()
     order: Literal["finish", "input"] = "finish"
     fresh: bool = False
     force: bool = False
     max_failed: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?%?$")] = "0"
     summary: str | None = None
+    junit: str | None = None
+    github: bool = False
+    log_format: Literal["text", "json"] = "text"
     quiet: bool = False
 
 
@@ -97,9 +137,9 @@ class AnalyzeConfig(JobConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     Of a job's own settings it leaves out what is about rows: ``inputs``, ``template``, ``output``
     and their like. ``documents`` are files, folders, globs and ``-``. ``chunk_tokens`` and
     ``overlap`` are tokens, None is fitted to the model; ``model_context`` is how many tokens the
-    model can read and write together, where it is not known. ``map_prompt``, ``fold_prompt`` and
-    ``schema`` are paths. ``report`` is where the report goes, ``-`` or None is standard output;
-    ``results`` is the file of the chunks' own results.
+    model can read and write together, where it is not known. ``map_prompt`` and
+    ``fold_prompt`` are paths. ``report`` is where the report goes, ``-`` or None is standard
+    output; ``results`` is the file of the chunks' own results.
     """
 
     documents: tuple[str, ...] = ()
@@ -113,7 +153,6 @@ class AnalyzeConfig(JobConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     model_context: Count | None = None
     fold: Literal["summary", "concat", "none"] = "summary"
     quotes: bool = False
-    schema: str | None = None
     report: str | None = None
     report_format: Literal["markdown", "jsonl", "csv"] | None = None
     results: str | None = None

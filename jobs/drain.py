@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Cause = Literal["SIGINT", "SIGTERM", "fatal", "outage"]
+Cause = Literal["SIGINT", "SIGTERM", "fatal", "outage", "budget", "halt"]
 
 
 class Stop(Struct, frozen=True):

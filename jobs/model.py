@@ -158,12 +158,25 @@ class Usage(Struct, frozen=True):
     """Tokens of one request as the provider counted them.
 
     ``cached_tokens`` are part of ``input_tokens``, ``reasoning_tokens`` of ``output_tokens``.
+    ``cache_write_tokens`` are part of ``input_tokens`` too: what the provider put into its cache,
+    where it says so and asks a price of its own for it.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int | UnsetType = UNSET
+
+    def __add__(self, other: Usage) -> Usage:
+        written = (self.cache_write_tokens, other.cache_write_tokens)
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            UNSET if written == (UNSET, UNSET) else sum(tokens or 0 for tokens in written),
+        )
 
 
 class Quota(Struct, frozen=True):
@@ -210,7 +223,9 @@ class Metrics(Struct, frozen=True):
     the gate caused; ``ttft_s``: from the last send to its first token; ``latency_s``: from the
     first send to the last byte, waits between attempts included; ``itl_*``: between chunks with
     text.
-    ``retried`` names the error type of each attempt that was tried again.
+    ``retried`` names the error type of each attempt that was tried again. ``cached`` says that the
+    answer came out of the cache, ``same_as`` is the id of the row of this job that asked the same
+    and whose answer this is; either costs nothing.
     """
 
     started_at: str
@@ -223,6 +238,8 @@ class Metrics(Struct, frozen=True):
     output_tokens_per_s: float | None
     attempts: int
     retried: Sequence[str]
+    cached: bool | UnsetType = UNSET
+    same_as: str | UnsetType = UNSET
 
 
 class Failure(Struct, frozen=True):

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from .bodies import body
-from .model import Result, Status
+from .model import Result, Status, Usage
 
 Format = Literal["jsonl", "openai-batch"]
 
@@ -32,13 +32,15 @@ _encoder = msgspec.json.Encoder()
 
 
 class Stored(Struct, frozen=True, gc=False):
-    """What a result line says about its row."""
+    """What a result line says about its row; what it cost is known of native lines alone."""
 
     format: ClassVar[Format] = "jsonl"
 
     id: str
     fingerprint: str
     status: Status
+    usage: Usage | None = None
+    cost_usd: float | None = None
 
 
 class StoredBatch(Stored, frozen=True, gc=False):

@@ -31,7 +31,8 @@ def test_a_result_is_one_line_of_strict_json_and_reads_back(result: Result) -> N
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     json.loads(line.decode(), parse_constant=pytest.fail)
-    assert read(line) == Stored(result.id, result.fingerprint, result.status)
+    stored = Stored(result.id, result.fingerprint, result.status, result.usage, result.cost_usd)
+    assert read(line) == stored
 
 
 @settings(max_examples=120, deadline=None)

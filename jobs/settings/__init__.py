@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from ..config import AnalyzeConfig, ProviderConfig
+from ..config import AnalyzeConfig, PriceConfig, ProviderConfig
 from ..dialects import KNOWN
 from ..errors import ConfigError
 from .fields import near
@@ -21,7 +21,7 @@ __all__ = ["FILE", "Settings", "load"]
 FILE = "llmbatch.yaml"
 _FROM_FILE = ("system", "template", "task")
 _PATHS = (
-    "inputs", "output", "summary",
+    "inputs", "output", "summary", "junit", "cache",
     "documents", "map_prompt", "fold_prompt", "schema", "report", "results",
 )  # fmt: skip
 
@@ -149,10 +149,12 @@ def _build(leaves: Leaves) -> Settings:
     }
     for name in values.keys() & set(_PATHS):
         values[name] = _at_home(values[name])
-    config = AnalyzeConfig(**values, params=params, providers=_providers(leaves))
+    config = AnalyzeConfig(
+        **values, params=params, providers=_providers(leaves), prices=_prices(leaves)
+    )
     origins = {field.name: "default" for field in structs.fields(AnalyzeConfig)}
     for path, leaf in leaves.items():
-        if path[0] in ("params", "providers"):
+        if path[0] in ("params", "providers", "prices"):
             origins.pop(path[0], None)
         if path[:1] != ("providers",) or len(path) > 2:
             origins[".".join(path)] = leaf.origin
@@ -183,3 +185,11 @@ def _providers(leaves: Leaves) -> dict[str, ProviderConfig]:
                 f"{where}: providers.{name}: base_url is missing; say where the server is"
             )
     return {name: ProviderConfig(**entry) for name, entry in entries.items()}
+
+
+def _prices(leaves: Leaves) -> dict[str, PriceConfig]:
+    entries: dict[str, dict[str, float]] = {}
+    for path, leaf in leaves.items():
+        if path[0] == "prices":
+            entries.setdefault(path[1], {})[path[2]] = leaf.value
+    return {name: PriceConfig(**entry) for name, entry in entries.items()}

@@ -14,15 +14,18 @@ from typing import Any
 
 from msgspec import inspect, structs
 
-from ..config import AnalyzeConfig, ProviderConfig
+from ..config import AnalyzeConfig, PriceConfig, ProviderConfig
 
 JOB: Mapping[str, Any] = {field.name: field.type for field in structs.fields(AnalyzeConfig)}
 PROVIDER: Mapping[str, Any] = {field.name: field.type for field in structs.fields(ProviderConfig)}
-MAPPINGS = frozenset({"params", "providers"})
+PRICE: Mapping[str, Any] = {field.name: field.type for field in structs.fields(PriceConfig)}
+MAPPINGS = frozenset({"params", "providers", "prices"})
 LISTS: Mapping[str, str] = {
     "inputs": "a path or a list of paths",
     "documents": "a path or a list of paths",
     "fallbacks": "a model or a list of models",
+    "halt_on": "a rule or a list of rules",
+    "select": "a column or a list of columns",
 }
 """Fields that hold several texts, and what they must be."""
 SCALARS = tuple(name for name in JOB if name not in MAPPINGS and name not in LISTS)
@@ -91,6 +94,8 @@ def convert(name: str, value: Any, annotation: Any) -> Any:
             return _text(value)
         case inspect.StrType() if name == "max_failed":
             return _share(value, kind.pattern or "")
+        case inspect.StrType() if name == "cache_size":
+            return _size(value, kind.pattern or "")
         case inspect.StrType():
             return _name(value, kind.pattern or "")
         case _:
@@ -235,6 +240,14 @@ def _share(value: Any, pattern: str) -> str:
     text = str(value).strip() if isinstance(value, (str, int, float)) else ""
     if isinstance(value, bool) or re.fullmatch(pattern.strip("^$"), text) is None:
         raise Wrong(f"must be a count such as 3 or a share such as 5%, got {shown(value)}")
+    return text
+
+
+def _size(value: Any, pattern: str) -> str:
+    """A number of bytes, with a unit or without."""
+    text = str(value).strip() if isinstance(value, (str, int)) else ""
+    if isinstance(value, bool) or re.fullmatch(pattern.strip("^$"), text) is None:
+        raise Wrong(f"must be a size such as 500MB or 2GB, got {shown(value)}")
     return text
 
 

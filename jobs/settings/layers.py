@@ -18,6 +18,7 @@ from .fields import (
     LISTS,
     MAPPINGS,
     PARAMS,
+    PRICE,
     PROVIDER,
     SCALARS,
     Wrong,
@@ -43,7 +44,7 @@ Leaves = dict[Path, Leaf]
 PREFIX = "LLMBATCH_"
 _OWN = ("CONFIG", "PROFILE", "DEBUG", "MODELS")  # read elsewhere
 _ENV_PARAMS = ("max_tokens", "temperature")
-_ENV_LISTS = ("fallbacks",)  # separated by commas
+_ENV_LISTS = ("fallbacks", "halt_on")  # separated by commas
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 
@@ -76,6 +77,8 @@ class FileLayer:
                 yield from self._params(item)
             elif name == "providers":
                 yield from self._providers(item)
+            elif name == "prices":
+                yield from self._prices(item)
             elif name in LISTS:
                 yield (name,), self._checked(item.line, name, _texts, name, item.plain), item.line
             else:
@@ -104,6 +107,20 @@ class FileLayer:
                     yield from self._headers(path, child)
                 else:
                     yield path, self._field(path, child, PROVIDER[field]), child.line
+
+    def _prices(self, item: Item) -> Iterator[tuple[Path, Any, int]]:
+        for name, entry in self._mapping("prices", item).items():
+            key = f"prices.{name}"
+            price = self._mapping(key, entry)
+            for field, child in price.items():
+                path = ("prices", name, field)
+                if field not in PRICE:
+                    message = "unknown key" + near(field, PRICE)
+                    raise self._mistake(child.line, ".".join(path), message)
+                yield path, self._field(path, child, PRICE[field]), child.line
+            if missing := [field for field in ("input", "output") if field not in price]:
+                message = f"{' and '.join(missing)} missing: USD for a million tokens"
+                raise self._mistake(entry.line, key, message)
 
     def _headers(self, path: Path, item: Item) -> Iterator[tuple[Path, Any, int]]:
         for name, child in self._mapping(".".join(path), item).items():
@@ -186,6 +203,7 @@ _FLAGS = {
     "inputs": "command line",
     "documents": "command line",
     "fallbacks": "--fallback",
+    "halt_on": "--halt-on",
     "report": "--output",
 }
 """What a flag is called that has not the name of its field."""
@@ -208,7 +226,7 @@ def _flat(path: Path, value: Any, origin: str) -> Any:
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     """One text, or a list of them."""
-    if value is None and name == "fallbacks":
+    if value is None and name not in ("inputs", "documents"):
         return ()
     if isinstance(value, str):
         return (value,)

@@ -25,9 +25,7 @@ def added(first: Result, second: Result) -> Result:
 def _usage(one: Usage | None, other: Usage | None) -> Usage | None:
     if one is None or other is None:
         return one or other
-    return Usage(
-        *(a + b for a, b in zip(structs.astuple(one), structs.astuple(other), strict=True))
-    )
+    return one + other
 
 
 def _cost(first: Result, second: Result) -> float | None:

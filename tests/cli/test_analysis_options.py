@@ -18,7 +18,11 @@ from llmbatch.jobs.config import AnalyzeConfig, JobConfig
 from llmbatch.jobs.errors import ConfigError
 from llmbatch.jobs.settings import Settings
 
-OF_ROWS = {"inputs", "template", "limit", "strict", "endpoint", "output", "format", "order"}
+OF_ROWS = {"inputs", "template", "limit", "strict", "endpoint", "output", "format", "order"} | {
+    "select",
+    "canary",
+    "dedupe",
+}
 """Settings that analyze leaves out."""
 
 
@@ -96,14 +100,18 @@ def test_every_flag_reaches_its_field(given: Callable[..., Settings]) -> None:
 def test_every_setting_but_those_of_rows_has_a_flag() -> None:
     names = {param.name for param in command.params} - {"param", "max_tokens", "temperature"}
     names -= {"config", "profile"}
-    assert names == set(AnalyzeConfig.__struct_fields__) - OF_ROWS - {"params", "providers"}
+    assert names == set(AnalyzeConfig.__struct_fields__) - OF_ROWS - {
+        "params",
+        "providers",
+        "prices",
+    }
 
 
 def test_what_run_has_as_well_is_the_same_option() -> None:
     theirs = {param.name: param.to_info_dict() for param in rows.params}
     ours = {param.name: param.to_info_dict() for param in command.params}
     shared = theirs.keys() & ours.keys()
-    assert shared >= set(JobConfig.__struct_fields__) - OF_ROWS - {"params", "providers"}
+    assert shared >= set(JobConfig.__struct_fields__) - OF_ROWS - {"params", "providers", "prices"}
     differ = {name for name in shared if theirs[name] != ours[name]}
     assert differ == {"system"}, "which has its own words"
 
@@ -111,7 +119,7 @@ def test_what_run_has_as_well_is_the_same_option() -> None:
 def test_the_choices_are_those_of_the_fields() -> None:
     types = get_type_hints(AnalyzeConfig)
     chosen = {p.name: p.type.choices for p in command.params if isinstance(p.type, click.Choice)}
-    assert chosen.keys() == {"context", "fold", "report_format"}
+    assert chosen.keys() == {"context", "fold", "report_format", "log_format"}
     for name, choices in chosen.items():
         literal = next((t for t in get_args(types[name]) if get_args(t)), types[name])
         assert tuple(choices) == get_args(literal)
@@ -152,6 +160,6 @@ def test_the_help_has_a_line_for_every_option_and_names_the_true_defaults() -> N
 def test_the_help_has_its_sections_in_order() -> None:
     titles = re.findall(r"^(\S.*):$", CliRunner().invoke(command, ["--help"]).output, re.M)
     assert titles[1:] == [  # behind click's own, for the arguments
-        *("Input", "Chunks", "Report", "Model", "Limits and patience", "Output"),
+        *("Input", "Chunks", "Report", "Model", "Cost", "Limits and patience", "Output"),
         *("Configuration", "Other"),
     ]

@@ -114,8 +114,8 @@ def test_an_entry_of_a_known_provider_needs_no_address(loaded: Load) -> None:
         ("model: {a: 1}", "llmbatch.yaml:1: model: must be text, got a mapping"),
         (
             "format: jsonlx",
-            'llmbatch.yaml:1: format: must be jsonl or openai-batch, got "jsonlx"; '
-            "did you mean jsonl?",
+            "llmbatch.yaml:1: format: must be csv, jsonl, openai-batch, parquet or tsv, got "
+            '"jsonlx"; did you mean jsonl?',
         ),
         (
             "timeout: soon",
@@ -257,9 +257,10 @@ def test_variables_set_scalars(
 def test_every_scalar_field_has_its_variable(loaded: Load) -> None:
     texts = {"endpoint": "embeddings", "format": "openai-batch", "order": "input"}
     texts |= {"context": "previous", "fold": "concat", "report_format": "csv"}
+    texts |= {"log_format": "json"}
     defaults = AnalyzeConfig()
     for name in AnalyzeConfig.__struct_fields__:
-        if name not in ("inputs", "documents", "params", "providers"):
+        if name not in ("inputs", "documents", "params", "providers", "prices", "select"):
             variable = f"LLMBATCH_{name.upper()}"
             value = "0" if getattr(defaults, name) is True else texts.get(name, "1")
             settings = loaded(environ={variable: value})

@@ -1,0 +1,1 @@
+"""Answers that are kept over jobs."""
