@@ -67,10 +67,12 @@ ALLOWED: dict[str, set[str]] = {
     "twins": VALUES | {"progress"},
     "warming": VALUES,
     "halts": VALUES | {"histogram"},
-    "manifest": VALUES | {"summary", "traffic", "wholefile"},
+    "account": {"model", "records"},
+    "manifest": VALUES | {"account", "traffic", "wholefile"},
     **dict.fromkeys(STAGES - {"call"}, VALUES),
 }
 ALLOWED["providers"] = VALUES | {"keys"}
+ALLOWED["sinks"] = VALUES | {"account", "manifest"}
 
 ROOTS = {
     "job",

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator
 from typing import Self, get_args
 
+from ..account import Account
 from ..compact import CompactMap
 from ..model import FINAL, Status
 from ..records import Format, read
@@ -38,10 +39,12 @@ class ResumeIndex:
     follows them: a line that was torn when a run was killed. ``unreadable`` counts lines that are
     no results, ``first_unreadable`` is the number of the first one; they are kept wherever they
     came from. ``kept`` has a byte a line: 1 where the finished file is to have the line.
+    ``account`` is what the lines come to.
     """
 
     __slots__ = (
         "_rows",
+        "account",
         "first_unreadable",
         "formats",
         "kept",
@@ -62,6 +65,7 @@ class ResumeIndex:
         self.unreadable = 0
         self.first_unreadable: int | None = None
         self.formats: set[Format] = set()
+        self.account = Account()
 
     @classmethod
     def of(cls, fd: int) -> Self:
@@ -131,6 +135,7 @@ class ResumeIndex:
         self.readable += 1
         self.kept.append(0)
         self.formats.add(stored.format)
+        self.account.add(stored)
         if stored.status in FINAL:
             value = number * _WIDTH + _CODES[stored.status]
             self._remember(stored.id, stored.fingerprint, value)
