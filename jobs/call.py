@@ -151,10 +151,12 @@ class Call:
                     raise StreamBroken("the answer ended without its finish")
             except ProviderError as failure:
                 progress.keep(answer)
+                progress.charge(answer)
                 self._refused(failure, permit, lane, progress)
                 permit.settle(answer.usage, failure)
                 raise
             permit.settle(answer.usage, None)
+            progress.charge(answer)
         return answer
 
     def _refused(

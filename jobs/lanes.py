@@ -21,6 +21,7 @@ from .limits import open_gate
 from .limits.shared import shared_path
 from .model import Delta, Request
 from .ports import Hear, Observer, Provider
+from .prices.book import PriceBook
 from .providers.registry import Route
 from .tokens import TokenCounter
 
@@ -38,6 +39,7 @@ class Opening(Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     clock: SystemClock
     observe: Observer
+    prices: PriceBook
     weights: Mapping[str, Path]
     ceiling: int
 
@@ -65,6 +67,7 @@ class Opening(Struct, frozen=True, kw_only=True):
             fit_of(route, config),
             model=route.model,
             whole=not config.stream,
+            prices=self.prices,
         )
 
     def _provider(self, route: Route) -> Provider:

@@ -23,6 +23,7 @@ from .events import JobStarted
 from .filelimit import make_room, room_for
 from .lanes import Opening, fit_of
 from .ports import Observer, Sink, Source, TextHeard, Worker
+from .prices.book import PriceBook
 from .providers.registry import Route, resolve
 from .retry import RetryPolicy
 from .routes import Routes
@@ -79,6 +80,7 @@ class Pipeline:
         self.clock = SystemClock()
         self.routes = resolve(config, self.environ)
         self.first = self.routes[0]
+        self.prices = PriceBook(config)
         self.ceiling = _make_room(self.routes, config.max_concurrency)
         self.weights = {
             route.target: require(route.embedded, self.environ)
@@ -159,6 +161,7 @@ class Pipeline:
             environ=self.environ,
             clock=self.clock,
             observe=observe,
+            prices=self.prices,
             weights=self.weights,
             ceiling=self.ceiling,
         )

@@ -31,7 +31,8 @@ class Progress(Struct, eq=False):
     ``broke_at``; ``attempts`` are all, on all lanes. ``whole`` says that the next attempt asks for
     the answer in one piece, ``tried_whole`` that this was done although the route streams.
     ``paused`` says that the last error paused the route, ``probe`` that the row finds out for the
-    others whether the lane answers.
+    others whether the lane answers. ``cost`` is what all attempts have cost so far in USD, as
+    far as that is known; ``unpriced`` says that one of them used tokens and nobody knows a price.
     """
 
     row: Request
@@ -54,6 +55,8 @@ class Progress(Struct, eq=False):
     started_at: float = 0.0
     retried: list[str] = []
     best: Best | None = None
+    cost: float | None = None
+    unpriced: bool = False
 
     def take(self, lane: Lane, place: int) -> list[str]:
         """Go on with this lane; returns the names of the parameters that were dropped for it.
@@ -75,6 +78,21 @@ class Progress(Struct, eq=False):
         assert self.lane is not None  # noqa: S101 - somebody was asked
         if answer.size and (self.best is None or answer.size >= self.best.answer.size):
             self.best = Best(answer, self.request, self.lane, self.place)
+
+    def charge(self, answer: Answer) -> None:
+        """Add what an attempt cost: by the provider's own figure, else by the lane's price.
+
+        One that broke off before its usage came adds nothing: what it cost nobody knows.
+        """
+        assert self.lane is not None  # noqa: S101 - it gave the answer
+        cost, usage = answer.cost_usd, answer.usage
+        if cost is None:
+            price = self.lane.price_of(self.request.model)
+            if price is None or usage is None:
+                self.unpriced |= usage is not None or answer.status is not None
+                return
+            cost = price.cost(usage)
+        self.cost = cost if self.cost is None else self.cost + cost
 
     def give_up(self, error: ProviderError, reason: str) -> None:
         """This lane can't answer the row."""
@@ -115,7 +133,7 @@ class Progress(Struct, eq=False):
             model=self.request.model if found is None else found.request.model,
             fallbacks=self.place if found is None else found.place,
             usage=None if answer is None else answer.usage,
-            cost_usd=None if answer is None else answer.cost_usd,
+            cost_usd=None if self.unpriced else self.cost,
             metrics=self._metrics(answer, now),
             error=failure,
             metadata=row.metadata,

@@ -9,12 +9,13 @@ The scripted provider is the far side of ``ports.Provider``:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from llmbatch.jobs.breaker import Breaker
 from llmbatch.jobs.call import Call
+from llmbatch.jobs.config import JobConfig, PriceConfig
 from llmbatch.jobs.dialects import ANY_SERVER, Dialect
 from llmbatch.jobs.drain import Drain
 from llmbatch.jobs.errors import ProviderError
@@ -24,6 +25,7 @@ from llmbatch.jobs.lane import Lane
 from llmbatch.jobs.limits import open_gate
 from llmbatch.jobs.model import Delta, Quota, Request, Result, Row
 from llmbatch.jobs.ports import Hear
+from llmbatch.jobs.prices.book import PriceBook
 from llmbatch.jobs.retry import RetryPolicy
 from llmbatch.jobs.routes import Routes
 from llmbatch.jobs.tokens import TokenCounter
@@ -113,6 +115,7 @@ class Ran:
         max_outage: float = 600.0,
         dialects: Sequence[Dialect] = (),
         drop: bool = False,
+        prices: Mapping[str, PriceConfig] | None = None,
         **limits: Any,
     ) -> None:
         self.providers = providers
@@ -125,6 +128,7 @@ class Ran:
         self.max_outage = max_outage
         self.dialects = dialects
         self.drop = drop
+        self.prices = PriceBook(JobConfig(prices=prices or {}))
         self.routes: Routes | None = None
 
     def lane(self, place: int, provider: Scripted) -> Lane:
@@ -144,6 +148,7 @@ class Ran:
             Breaker(label, VirtualClock().now, self.events.append),
             Fit(provider.name, dialect, self.drop),
             model=f"m{place}",
+            prices=self.prices,
         )
 
     def call(self) -> Call:
