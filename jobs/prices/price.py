@@ -9,52 +9,67 @@ from msgspec import UNSET, Struct
 from ..model import Usage
 
 MILLION = 1_000_000
+DIGITS = 12
+"""Behind the point, of USD: a millionth of what a token costs, without the noise of floats."""
 
 
 class Rates(Struct, frozen=True):
     """USD for a million tokens.
 
     ``cached`` is for input out of the provider's cache, ``cache_write`` for input that it puts
-    there; None is the rate of ``input``.
+    there; None is the rate of ``input``. ``reasoning`` is for output that is thought, None is the
+    rate of ``output``.
     """
 
     input: float
     output: float
     cached: float | None = None
     cache_write: float | None = None
+    reasoning: float | None = None
 
 
 class Price(Struct, frozen=True):
     """The price of one model; ``tiers`` are rates for requests with more than so many input tokens.
 
     ``tiers`` are in ascending order; the last one that a request is above holds for all of it.
-    ``source`` says where the price is from, in words for a user.
+    ``request`` is USD for each request, beside its tokens. ``source`` says where the price is
+    from, in words for a user; ``own`` says that it is the user, whose word counts more than the
+    provider's own figure.
     """
 
     rates: Rates
     tiers: Sequence[tuple[int, Rates]] = ()
+    request: float = 0.0
     source: str = ""
+    own: bool = False
 
     def cost(self, usage: Usage) -> float:
-        """USD for what a provider counted."""
+        """USD for what a provider counted in one request."""
         rates = self._at(usage.input_tokens)
         written = 0 if usage.cache_write_tokens is UNSET else usage.cache_write_tokens
         plain = max(0, usage.input_tokens - usage.cached_tokens - written)
-        total = plain * rates.input + usage.output_tokens * rates.output
+        total = plain * rates.input
+        if rates.reasoning is None:
+            total += usage.output_tokens * rates.output
+        else:
+            said = max(0, usage.output_tokens - usage.reasoning_tokens)
+            total += said * rates.output + usage.reasoning_tokens * rates.reasoning
         total += usage.cached_tokens * _rate(rates.cached, rates)
         total += written * _rate(rates.cache_write, rates)
-        return total / MILLION
+        return round(self.request + total / MILLION, DIGITS)
 
     def worst(self, input_tokens: int, output_tokens: int) -> float:
         """USD at most for a request of so many input tokens whose answer has up to so many."""
-        most = max(rates_worst(rates) for rates in self._reachable(input_tokens))
-        longest = max(rates.output for rates in self._reachable(input_tokens))
-        return (input_tokens * most + output_tokens * longest) / MILLION
+        reachable = self._reachable(input_tokens)
+        most = max(rates_worst(rates) for rates in reachable)
+        longest = max(max(rates.output, rates.reasoning or 0.0) for rates in reachable)
+        return self.request + (input_tokens * most + output_tokens * longest) / MILLION
 
     def saved(self, usage: Usage) -> float:
         """USD that the provider's cache saved: what its tokens would have cost as plain input."""
         rates = self._at(usage.input_tokens)
-        return usage.cached_tokens * (rates.input - _rate(rates.cached, rates)) / MILLION
+        saved = usage.cached_tokens * (rates.input - _rate(rates.cached, rates))
+        return round(saved / MILLION, DIGITS)
 
     def _at(self, input_tokens: int) -> Rates:
         found = self.rates

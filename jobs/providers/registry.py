@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
@@ -20,6 +21,8 @@ EMBEDDED_CONCURRENCY = 4
 """The slots of the embedded server; "auto" means the same, since it can't grow beyond them."""
 ANY_NAME = "openai-compatible"
 """The provider's name of a bare ``base_url``."""
+AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+"""Where Azure serves OpenAI's models."""
 OWN = ("local",)
 """Prefixes that are no server."""
 
@@ -51,6 +54,16 @@ class Route(Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """As a person calls it: ``openai/gpt-4o-mini``."""
         return f"{self.name}/{self.model}"
+
+    @property
+    def official(self) -> bool:
+        """Whether this is the provider of that name, at its own address: its prices hold."""
+        known, url = KNOWN.get(self.name), self.base_url
+        if known is None or known.wire != self.dialect.wire:
+            return False
+        if self.name == "azure":  # everybody has an own address there
+            return (urlsplit(url or "").hostname or "").endswith(AZURE)
+        return url == known.base_url
 
     @property
     def endpoint(self) -> Endpoint:
