@@ -80,7 +80,7 @@ class Pipeline:
         self.clock = SystemClock()
         self.routes = resolve(config, self.environ)
         self.first = self.routes[0]
-        self.prices = PriceBook(config)
+        self.prices = PriceBook(config, self.routes)
         self.ceiling = _make_room(self.routes, config.max_concurrency)
         self.weights = {
             route.target: require(route.embedded, self.environ)
