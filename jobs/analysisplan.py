@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .analysisfiles import Files
+from .chronicle import Facts
 from .config import AnalyzeConfig
 from .emptyanswers import NeverEmpty
 from .errors import ConfigError
 from .fold.part import Part
+from .masks import masked_config
 from .model import Chunk, Fold, Request
 from .pipeline import Pipeline
 from .ports import Observer, Worker
@@ -21,6 +23,7 @@ from .sizes import HEAD, plan_sizes
 from .sources.chunks.cut import Cut
 from .sources.fingerprint import fingerprint
 from .sources.parameters import job_params
+from .sources.stored import STDIN, is_regular
 from .tokens import TextCounter
 
 if TYPE_CHECKING:
@@ -72,6 +75,22 @@ class AnalysisPlan:
     def part_tokens(self, part: Part) -> int:
         """Tokens of a part as a fold is shown it."""
         return self.tokens.count(part.text) + HEAD
+
+    def facts(self) -> Facts:
+        """What the analysis' manifest says of it."""
+        config, files = self._pipeline.config, self.files
+        return Facts(
+            job="analyze",
+            output=files.results,
+            format="jsonl",
+            config=masked_config(config, AnalyzeConfig),
+            routes=self._pipeline.routes,
+            files=[
+                (one.path, one.path != STDIN and is_regular(one.path)) for one in files.documents
+            ],
+            schema=None if self.schema is None else self.schema.text,
+            fresh=config.fresh,
+        )
 
     def around(self, observe: Observer) -> Callable[[Worker], Worker]:
         """What is put around the asking of a row: the checks of its answer."""
@@ -186,7 +205,7 @@ def _schema(config: AnalyzeConfig) -> Schema | None:
         raise ConfigError("--quotes: with --schema the answers are data, which have no quotes")
     from .structured.schema import Schema
 
-    return Schema.load(config.schema)
+    return Schema.of(config.schema)
 
 
 def _prompt_file(path: str | None, flag: str) -> PromptFile | None:

@@ -41,9 +41,10 @@ class Dialect(Struct, frozen=True, kw_only=True):
     by endpoint, in OpenAI's words or its own; an endpoint that is not listed takes whatever comes.
     ``renames`` are its own words for OpenAI's. ``asks_usage`` says that the usage of a stream has
     to be asked for (``stream_options``). ``daily`` says that its limit headers count requests a
-    day. ``schemas`` says that it takes a ``response_format`` with any ordinary JSON Schema, not in
-    a strict subset alone. ``slashes`` says that its model names may hold a slash, so that
-    ``openai/...`` in a row need not mean OpenAI.
+    day. ``schemas`` says that it takes a ``response_format`` with any ordinary JSON Schema,
+    ``closed_schemas`` that it takes one of a strict subset: objects whose keys are all named.
+    ``slashes`` says that its model names may hold a slash, so that ``openai/...`` in a row need not
+    mean OpenAI.
     """
 
     wire: Wire = "openai"
@@ -64,6 +65,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     asks_usage: bool = True
     daily: bool = False
     schemas: bool = False
+    closed_schemas: bool = False
     slashes: bool = False
 
 
@@ -153,6 +155,7 @@ KNOWN: Mapping[str, Dialect] = {
         headers={"anthropic-version": "2023-06-01"},
         endpoints=frozenset({"chat"}),
         takes=takes.ANTHROPIC,
+        closed_schemas=True,
     ),
     "gemini": Dialect(
         wire="gemini",
@@ -164,6 +167,7 @@ KNOWN: Mapping[str, Dialect] = {
         header="x-goog-api-key",
         endpoints=frozenset({"chat"}),
         takes=takes.GEMINI,
+        closed_schemas=True,
     ),
     "openrouter": Dialect(
         base_url="https://openrouter.ai/api/v1", key_env=("OPENROUTER_API_KEY",), slashes=True

@@ -36,6 +36,19 @@ def chat_messages(row: Mapping[str, Any], own: str | None, default: str | None) 
     return messages if system is None else [{"role": "system", "content": system}, *messages]
 
 
+def instructed(messages: Messages, words: str) -> Messages:
+    """The same with ``words`` at the end of the system message, or as one of their own."""
+    for n, message in enumerate(messages):
+        if message.get("role") in _SYSTEM_ROLES:
+            content = message["content"]
+            if type(content) is str:
+                longer: Any = f"{content}\n\n{words}" if content else words
+            else:
+                longer = [*content, {"type": "text", "text": words}]
+            return [*messages[:n], {**message, "content": longer}, *messages[n + 1 :]]
+    return [{"role": "system", "content": words}, *messages]
+
+
 def plain_input(row: Mapping[str, Any], endpoint: Endpoint) -> Any:
     """The input of the other endpoints: a text, tokens, or what else the endpoint takes."""
     key, value = _one_of(row, endpoint)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from msgspec import Struct
 
 from ..dialects import ALL
 from ..errors import ConfigError
 from ..fitting import Fit
 from ..model import Endpoint, Row
-from .content import CONTENT, chat_messages, has_system, plain_input
+from .content import CONTENT, chat_messages, has_system, instructed, plain_input
+from .defaults import RowDefaults
 from .draft import Draft
 from .formats import JSONL, Format, Odd, id_of
 from .images import read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
 from .parameters import KNOWN, Kind, extra_of, finish, job_params, merged, merged_extra
 from .template import Template
+
+__all__ = ["RowDefaults", "RowParser"]
 
 _URLS: Mapping[str, Endpoint] = {
     "/v1/chat/completions": "chat",
@@ -29,24 +30,8 @@ _BATCH_KEYS = frozenset({"custom_id", "method", "url", "body"})
 _ALWAYS = frozenset({"id", "custom_id", "metadata"})
 _RESERVED = _ALWAYS | {"model", "system", "extra_body"}
 _TAKES_SYSTEM: frozenset[Endpoint] = frozenset({"chat", "responses"})
+_NO_FORM = "answers of the endpoint {} can't be checked by a schema: only those of chat"
 _SKIP = Kind("not a parameter", frozenset())
-
-
-class RowDefaults(Struct, frozen=True, kw_only=True):
-    """What the job says about every row; ``target`` names the route in the fingerprint.
-
-    ``resolve_model`` turns the model that a row names into the name to send, or raises ValueError
-    with the reason for the row. ``fit`` says what the first route takes of a request.
-    """
-
-    model: str
-    system: str | None = None
-    template: str | None = None
-    endpoint: Endpoint = "chat"
-    params: Mapping[str, Any] = {}
-    target: str = ""
-    resolve_model: Callable[[str], str] | None = None
-    fit: Fit | None = None
 
 
 class RowParser:
@@ -70,8 +55,13 @@ class RowParser:
                 f"the endpoint {defaults.endpoint} takes no system prompt: leave it out, "
                 "or put it into the template"
             )
+        params = defaults.params
+        if defaults.form is not None:
+            if defaults.endpoint != "chat":
+                raise ConfigError(f"--schema: {_NO_FORM.format(defaults.endpoint)}")
+            params = {**defaults.form.params, **params}
         try:
-            self._base, self._extra = job_params(defaults.params, defaults.endpoint)
+            self._base, self._extra = job_params(params, defaults.endpoint)
         except Invalid as invalid:
             raise ConfigError(f"request parameters: {invalid}") from None
         self._fit = _that_refuses(defaults.fit)
@@ -121,7 +111,10 @@ class RowParser:
                 self._fill(draft, value)
         except Invalid as invalid:
             return draft.rejected(line, number, str(invalid), read_at)
-        return draft.request(defaults.target, number, read_at)
+        target = defaults.target
+        if defaults.form is not None:
+            target = f"{target} {defaults.form.mark}"
+        return draft.request(target, number, read_at)
 
     def _fill(self, draft: Draft, value: Any) -> None:
         if type(value) is dict:
@@ -186,6 +179,8 @@ class RowParser:
         if type(body) is not dict:
             raise Invalid(f"body must be an object, got {kind_of(body)}")
         draft.endpoint = endpoint = _URLS[url]
+        if self._defaults.form is not None and endpoint != "chat":
+            raise Invalid(_NO_FORM.format(endpoint))
         known, content = KNOWN[endpoint], CONTENT[endpoint]
         for key, value in body.items():
             if key == "model":
@@ -217,9 +212,11 @@ class RowParser:
 
     def _ask(self, draft: Draft, row: Mapping[str, Any], system: str | None) -> None:
         """Fill in what is asked, and the parameters; ``system`` is the row's own."""
-        endpoint = draft.endpoint
+        endpoint, form = draft.endpoint, self._defaults.form
         if endpoint == "chat":
             draft.messages = chat_messages(row, system, self._defaults.system)
+            if form is not None and form.words is not None:
+                draft.messages = instructed(draft.messages, form.words)
             if "messages" in row:
                 read_in(draft.messages, draft.source)
         else:

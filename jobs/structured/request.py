@@ -15,11 +15,26 @@ _KEPT = frozenset((
 ))  # fmt: skip
 """Keywords of a schema that every server takes; the others are checked here alone."""
 
+_CLOSED = frozenset((
+    "title", "description", "type", "enum", "required", "properties", "items",
+    "additionalProperties", "anyOf",
+))  # fmt: skip
+"""Those that also servers with a strict subset of JSON Schema take."""
+
+_MOST_OPTIONAL, _MOST_UNIONS = 24, 16
+"""Anthropic's limits of one schema ("Structured outputs", schema complexity limits)."""
+
 _MAPS = frozenset({"properties", "$defs", "definitions"})
 _LISTS = frozenset({"anyOf", "allOf", "oneOf"})
 _LOCAL = re.compile(r"#/(\$defs|definitions)/[A-Za-z0-9_.-]+")
 _OLD = re.compile(r"gpt-?3|gpt-4(-\d{4}|-turbo|-32k|-vision|$)|gpt-4o-2024-05-13|o1-(mini|preview)")
 """OpenAI's models from before its structured outputs (August 2024), by their names."""
+
+_OLD_CLOSED = re.compile(
+    r"(anthropic\.)?claude-(instant|v?[0-3]|(opus|sonnet)-4(-0)?([-@]\d{8}.*)?$)"
+    r"|gemini-(pro|ultra|1|2\.0)|gemma"
+)
+"""Anthropic's models from before its own (Opus 4.1, Sonnet 4.5), Google's from before 2.5."""
 
 
 class _NoWords(ValueError):
@@ -38,12 +53,18 @@ def params_for(schema: Schema, routes: Iterable[tuple[Dialect, str]]) -> Mapping
     """``response_format`` where every route (its dialect and model) takes it; else nothing.
 
     A row may go to any of the routes, and one that does not know the parameter, or that takes a
-    strict subset of JSON Schema, refuses the request; there the prompt and the check of the answer
-    do without it. Sent is a wider schema in the words that all servers take: the answer is checked
-    by the whole one.
+    strict subset of JSON Schema and not this one, refuses the request; there the prompt and the
+    check of the answer do without it. Sent is a wider schema in the words that all servers take:
+    the answer is checked by the whole one.
     """
+    strict = False
     for dialect, model in routes:
-        if not dialect.schemas or _OLD.match(model.rpartition("/")[2].lower()):
+        name = model.rpartition("/")[2].lower()
+        if dialect.closed_schemas:
+            strict = True
+            if _OLD_CLOSED.match(name):
+                return {}
+        elif not dialect.schemas or _OLD.match(name):
             return {}
     value = schema.value
     if not isinstance(value, dict) or value.get("type") != "object" or "$ref" in value:
@@ -52,8 +73,46 @@ def params_for(schema: Schema, routes: Iterable[tuple[Dialect, str]]) -> Mapping
         wider = _wider(value)
     except (_NoWords, RecursionError):
         return {}
+    if strict and not _closed(wider):
+        return {}
     wanted = {"name": "answer", "schema": wider, "strict": False}
     return {"response_format": {"type": "json_schema", "json_schema": wanted}}
+
+
+def needs_words(
+    schema: Schema, params: Mapping[str, Any], routes: Iterable[tuple[Dialect, str]]
+) -> bool:
+    """Whether the prompt has to say what ``params`` (of :func:`params_for`) say.
+
+    Servers of open models hold the answer to a schema without showing it to the model.
+    """
+    form = params.get("response_format")
+    if form is None or form["json_schema"]["schema"] != schema.value:
+        return True
+    return not all(dialect.takes for dialect, _ in routes)
+
+
+def _closed(schema: Any) -> bool:
+    """Whether it is of the strict subset: objects name all their keys, and nothing refers."""
+    optional = unions = 0
+    left = [schema]
+    while left:
+        part = left.pop()
+        if not isinstance(part, dict) or not part.keys() <= _CLOSED:
+            return False
+        kind = part.get("type")
+        if kind is None and not part.keys() & {"anyOf", "enum"}:
+            return False
+        unions += isinstance(kind, list) or "anyOf" in part
+        fields = part.get("properties", {})
+        if kind == "object" or (isinstance(kind, list) and "object" in kind):
+            if part.get("additionalProperties") is not False:
+                return False
+            optional += len(fields.keys() - set(part.get("required", ())))
+        left += [*fields.values(), *part.get("anyOf", ())]
+        if "items" in part:
+            left.append(part["items"])
+    return optional <= _MOST_OPTIONAL and unions <= _MOST_UNIONS
 
 
 def _wider(schema: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from ..errors import ConfigError
 from .problems import describe, path, shortened
+from .shortform import expand, is_short
 from .strictjson import NotJson, decode
 
 NO_EXTRA = (
@@ -49,6 +50,21 @@ class Schema:
             raise ConfigError(f"{where}: a text has {_HALF}, which is no character")
         self.text = text
         self._validator = _compiled(value, where)
+
+    @classmethod
+    def of(cls, setting: str) -> Self:
+        """What ``--schema`` names: a file where there is one of that name, else fields in short.
+
+        Raises ConfigError.
+        """
+        if _exists(setting):
+            return cls.load(setting)
+        if is_short(setting) and not setting.lower().endswith(".json"):
+            return cls(expand(setting), where="--schema")
+        raise ConfigError(
+            f"--schema: there is no file {shortened(setting)}; fields are written as in "
+            "'name:str, score:int'"
+        )
 
     @classmethod
     def load(cls, file: str | Path) -> Self:
@@ -142,6 +158,14 @@ def _compiled(value: Any, where: str) -> Any:
             ) from None
         said = describe(error) if hasattr(error, "instance_path") else shortened(str(error))
         raise ConfigError(f"{where}: is not a valid JSON Schema: {said}") from None
+
+
+def _exists(file: str) -> bool:
+    """A text that can't be a path is none."""
+    try:
+        return Path(file).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _kind(value: Any) -> str:

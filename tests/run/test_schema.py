@@ -1,0 +1,220 @@
+"""``--schema``: answers are data, checked, asked for once again, and kept where they do not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk import Desk
+from faultreplies import Call, answer
+
+from faultserver import FaultServer
+
+SHORT = "name:str, score:int"
+GOOD = {"name": "Ada", "score": 7}
+FORM = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "score": {"type": "integer"}},
+    "required": ["name", "score"],
+    "additionalProperties": False,
+}
+
+
+def system(call: Call) -> str | None:
+    first = call.body["messages"][0]
+    return first["content"] if first["role"] == "system" else None
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(GOOD), f"Here you are:\n```json\n{json.dumps(GOOD, indent=1)}\n```\n"]
+)
+async def test_the_output_is_the_value_itself(desk: Desk, text: str) -> None:
+    desk.prompts(2)
+    desk.server.replies = answer(text)
+    done = await desk.run("in.jsonl", "--schema", SHORT)
+    assert done.code == 0, done
+    assert [row["output"] for row in desk.lines()] == [GOOD, GOOD]
+    assert len(desk.server.calls) == 2
+
+
+async def test_a_bad_answer_is_asked_for_once_again_with_what_is_wrong(desk: Desk) -> None:
+    desk.prompts(1)
+    desk.server.replies = [answer('{"name": "Ada"}'), answer(json.dumps(GOOD))]
+    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 0
+    (row,) = desk.lines()
+    assert (row["status"], row["output"]) == ("ok", GOOD)
+    assert row["metrics"]["retried"] == ["invalid_output"]
+    _, second = desk.server.calls
+    assert '"score" is a required property' in second.body["messages"][-1]["content"]
+
+
+async def test_the_text_of_an_answer_that_never_fits_is_kept_and_it_runs_again(desk: Desk) -> None:
+    desk.prompts(1)
+    desk.server.replies = answer("I would rather not.")
+    done = await desk.run("in.jsonl", "--schema", SHORT)
+    assert done.code == 1
+    (row,) = desk.lines()
+    assert (row["status"], row["output"]) == ("invalid_output", "I would rather not.")
+    assert row["error"]["type"] == "invalid_output"
+    assert len(desk.server.calls) == 2
+    desk.server.replies = answer(json.dumps(GOOD))
+    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 0
+    assert desk.results()["r1"]["output"] == GOOD
+
+
+async def test_a_server_that_is_known_by_its_address_is_told_in_the_system_message(
+    desk: Desk,
+) -> None:
+    desk.write(
+        {"id": "none", "prompt": "a"},
+        {"id": "own", "prompt": "b", "system": "Be kind."},
+        {"id": "said", "messages": [{"role": "developer", "content": "Be terse."},
+                                    {"role": "user", "content": "c"}]},
+        {"id": "parts", "messages": [
+            {"role": "system", "content": [{"type": "text", "text": "Be glad."}]},
+            {"role": "user", "content": "d"}]},
+    )  # fmt: skip
+    desk.server.replies = answer(json.dumps(GOOD))
+    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 0
+    said = {call.body["messages"][-1]["content"]: call for call in desk.server.calls}
+    words = said["a"].body["messages"][0]["content"]
+    assert said["a"].body["messages"][0]["role"] == "system"
+    assert words.startswith("Answer with JSON alone")
+    assert json.loads(words.splitlines()[1]) == FORM
+    assert said["b"].body["messages"][0]["content"] == f"Be kind.\n\n{words}"
+    assert said["c"].body["messages"][0] == {
+        "role": "developer", "content": f"Be terse.\n\n{words}",
+    }  # fmt: skip
+    assert said["d"].body["messages"][0]["content"] == [
+        {"type": "text", "text": "Be glad."}, {"type": "text", "text": words},
+    ]  # fmt: skip
+    assert all("response_format" not in call.body for call in said.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "version"),
+    [("openai/gpt-5-mini", "OPENAI_API_KEY", "/v1"),
+     ("anthropic/claude-sonnet-4-5", "ANTHROPIC_API_KEY", ""),
+     ("gemini/gemini-2.5-flash", "GEMINI_API_KEY", "")],
+)  # fmt: skip
+async def test_a_provider_with_a_request_for_it_is_sent_that_alone(
+    desk: Desk, model: str, key: str, version: str
+) -> None:
+    desk.prompts(1)
+    desk.server.replies = answer(json.dumps(GOOD))
+    args = ("--base-url", desk.server.root + version, "-m", model, "--schema", SHORT)
+    done = await desk.run("in.jsonl", *args, route=False, env={key: "k"})
+    assert done.code == 0, done
+    (call,) = desk.server.calls
+    body = call.body
+    match model.partition("/")[0]:
+        case "openai":
+            form = body["response_format"]["json_schema"]["schema"]
+            assert [message["role"] for message in body["messages"]] == ["user"]
+        case "anthropic":
+            form = body["output_config"]["format"]["schema"]
+            assert "system" not in body
+        case _:
+            form = body["generationConfig"]["responseJsonSchema"]
+            assert body["generationConfig"]["responseMimeType"] == "application/json"
+            assert "systemInstruction" not in body
+    assert form == FORM
+    assert desk.results()["r1"]["output"] == GOOD
+
+
+async def test_with_a_fallback_that_has_no_request_for_it_the_prompt_says_it(
+    desk: Desk, second: FaultServer
+) -> None:
+    desk.prompts(1)
+    desk.settings(providers={"other": {"base_url": second.url}})
+    desk.server.replies = answer(json.dumps(GOOD))
+    args = ("--base-url", desk.server.url, "-m", "openai/gpt-5", "--fallback", "other/x")
+    env = {"OPENAI_API_KEY": "k"}
+    done = await desk.run("in.jsonl", *args, "--schema", SHORT, route=False, env=env)
+    assert done.code == 0, done
+    (call,) = desk.server.calls
+    assert "response_format" not in call.body
+    assert "JSON alone" in (system(call) or "")
+
+
+async def test_a_row_keeps_a_form_of_its_own_and_is_checked_all_the_same(desk: Desk) -> None:
+    own = {"type": "json_object"}
+    desk.write({"id": "own", "prompt": "JSON, please", "response_format": own})
+    desk.server.replies = [answer('{"other": 1}'), answer(json.dumps(GOOD))]
+    args = ("--base-url", desk.server.url, "-m", "openai/gpt-5", "--schema", SHORT)
+    done = await desk.run("in.jsonl", *args, route=False, env={"OPENAI_API_KEY": "k"})
+    assert done.code == 0, done
+    assert [call.body["response_format"] for call in desk.server.calls] == [own, own]
+
+
+async def test_another_schema_runs_the_rows_again_also_where_the_same_is_sent(desk: Desk) -> None:
+    desk.prompts(2)
+    desk.server.replies = answer(json.dumps(GOOD))
+    args = ("--base-url", desk.server.url, "-m", "openai/gpt-5")
+    env = {"OPENAI_API_KEY": "k"}
+    for schema in (FORM, {**FORM, "minProperties": 1}, {**FORM, "minProperties": 2}):
+        (desk.folder / "s.json").write_text(json.dumps(schema))
+        for asked in (2, 0):
+            done = await desk.run("in.jsonl", *args, "--schema", "s.json", route=False, env=env)
+            assert done.code == 0, done
+            assert len(desk.server.calls) == asked
+            desk.server.calls.clear()
+    assert (await desk.run("in.jsonl", *args, route=False, env=env)).code == 0
+    assert len(desk.server.calls) == 2, "without a schema it is another request again"
+
+
+BAD: list[tuple[str, Any, str]] = [
+    ("missing.json", None, "there is no file missing.json"),
+    ("s.json", '{"type": "strnig"}', "s.json: is not a valid JSON Schema"),
+    ("s.json", '{"$ref": "https://example.com/a.json"}', "nothing is fetched"),
+    ("s.json", "[1]", "s.json: a JSON Schema is an object (or true), not a list"),
+    ("s.json", "{", "s.json:1: is not JSON"),
+    ("s.json", "", "s.json: is not JSON: the file is empty"),
+    ("folder", "DIR", "folder: can't read the schema: Is a directory"),
+    ("name:strr", None, 'character 1: name: "strr" is no type; did you mean str?'),
+    ("", None, "there is no file"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "wrong"), BAD)
+async def test_a_schema_that_is_none_is_refused_before_anything_is_sent(
+    desk: Desk, name: str, content: str | None, wrong: str
+) -> None:
+    desk.prompts(1)
+    if content == "DIR":
+        (desk.folder / name).mkdir()
+    elif content is not None:
+        (desk.folder / name).write_text(content)
+    done = await desk.run("in.jsonl", "--schema", name)
+    assert done.code == (2 if name else 0), done  # an empty setting unsets it
+    if name:
+        assert wrong in done.last
+        assert "Traceback" not in done.stderr
+        assert desk.server.calls == []
+
+
+async def test_only_answers_of_a_chat_can_be_checked(desk: Desk) -> None:
+    desk.prompts(1)
+    for endpoint in ("completions", "embeddings", "responses"):
+        done = await desk.run("in.jsonl", "--schema", SHORT, "--endpoint", endpoint)
+        assert done.code == 2
+        assert f"answers of the endpoint {endpoint} can't be checked by a schema" in done.last
+    line = {"custom_id": "b", "method": "POST", "url": "/v1/embeddings", "body": {"input": "x"}}
+    desk.write(line)
+    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 1
+    assert desk.results()["b"]["status"] == "invalid"
+    assert desk.server.calls == []
+
+
+@pytest.mark.model
+async def test_the_embedded_model_gives_data(desk: Desk, smollm2: Path) -> None:
+    desk.write({"id": "h", "prompt": "Hydrogen is a gas with the symbol H."})
+    args = ("--schema", "symbol:str, state:solid|liquid|gas", "--max-tokens", "60")
+    model = ("-m", f"local/{smollm2}")
+    done = await desk.run("in.jsonl", *args, *model, "--temperature", "0", route=False)
+    assert done.code == 0, done
+    output = desk.results()["h"]["output"]
+    assert set(output) == {"symbol", "state"}
+    assert output["state"] in ("solid", "liquid", "gas")
