@@ -22,6 +22,8 @@
           Refused                    403 for this request: not allowed
           NotFound                   404: no such model or URL
           TooLarge                   larger than the whole token budget
+          Unpriced                   a model without a price, where a budget in money has to hold
+          Unbounded                  nobody can say how many tokens it may use up, likewise
           InvalidOutput              an answer that does not fit the schema it was asked for
           EmptyAnswer                an answer without text where only text is one
         FatalError                 every other request will fail too
@@ -192,6 +194,18 @@ class TooLarge(PermanentError):
     """The request alone is larger than the whole tokens-a-minute budget."""
 
     type = "too_large"
+
+
+class Unpriced(PermanentError):
+    """A budget has to hold, and nobody knows what this model costs: nothing was sent."""
+
+    type = "unpriced"
+
+
+class Unbounded(PermanentError):
+    """A budget has to hold, and nobody knows how much this request may use: nothing was sent."""
+
+    type = "unbounded"
 
 
 class InvalidOutput(PermanentError):

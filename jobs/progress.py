@@ -80,19 +80,16 @@ class Progress(Struct, eq=False):
             self.best = Best(answer, self.request, self.lane, self.place)
 
     def charge(self, answer: Answer) -> None:
-        """Add what an attempt cost: by the provider's own figure, else by the lane's price.
+        """Add what an attempt cost.
 
         One that broke off before its usage came adds nothing: what it cost nobody knows.
         """
         assert self.lane is not None  # noqa: S101 - it gave the answer
-        cost, usage = answer.cost_usd, answer.usage
-        if cost is None:
-            price = self.lane.price_of(self.request.model)
-            if price is None or usage is None:
-                self.unpriced |= usage is not None or answer.status is not None
-                return
-            cost = price.cost(usage)
-        self.cost = cost if self.cost is None else self.cost + cost
+        cost = self.lane.cost_of(self.request.model, answer.usage, answer.cost_usd)
+        if cost is not None:
+            self.cost = cost if self.cost is None else self.cost + cost
+        elif answer.usage is not None or answer.status is not None:
+            self.unpriced = True
 
     def give_up(self, error: ProviderError, reason: str) -> None:
         """This lane can't answer the row."""

@@ -41,8 +41,10 @@ def test_a_rows_own_model_has_its_own_price() -> None:
     assert run_virtual(ran.row(ask(model="other"))).cost_usd == pytest.approx(0.13)
 
 
-def test_the_providers_own_figure_wins() -> None:
-    assert cost(Scripted(good(used(10, 3, cost=0.25))), m0=DEAR) == 0.25
+def test_the_providers_own_figure_is_taken_unless_the_user_named_a_price() -> None:
+    answers = good(used(10, 3, cost=0.25))
+    assert cost(Scripted(answers)) == 0.25
+    assert cost(Scripted(answers), m0=DEAR) == 16
 
 
 def test_without_a_price_the_cost_is_not_known() -> None:
