@@ -6,17 +6,22 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+from .chronicle import Chronicle
 from .config import JobConfig
 from .drain import Drain
 from .events import Event
+from .halts.canary import Canary, CanarySource, spread
+from .halts.halting import Halting
+from .halts.watch import rules_of
 from .model import Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
-from .ports import Observer, Sink, Worker
+from .ports import Observer, Sink, Source, Worker
 from .preparation import Preparation
-from .sinks.opening import open_output
-from .sources.files import FileSource
+from .reuseplan import ReusePlan
+from .sinks.opening import is_stream, open_output
+from .sources.files import FileSource, Which
 from .sources.scan import scan
-from .summary import Summary, Tally
+from .summary import NOTHING, Summary, Tally
 from .summaryfile import drop_old_summary
 
 
@@ -54,21 +59,28 @@ class _Job:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.config = pipeline.config
+        self.reuse = ReusePlan(pipeline.config, pipeline.clock)
         self.prepared = Preparation(pipeline.config, pipeline.routes)
+        self.rules = rules_of(pipeline.config.halt_on)
+        self.canary_places: Sequence[int] = ()
         pipeline.check_fallbacks()
 
     async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
         def observe(event: Event) -> None:
+            event = halting.corrected(event)
             tally(event)
             for observer in observers:
                 observer(event)
+            halting(event)
 
         config, pipeline, prepared = self.config, self.pipeline, self.prepared
         clock, drain = pipeline.clock, pipeline.drain
         if config.summary is not None:
             drop_old_summary(config.summary)
         import_senders()
+        tally.bill.prices = pipeline.prices
         began, used = clock.now(), time.process_time()
+        chronicle = Chronicle(prepared.facts(), observe)
         total = await asyncio.to_thread(
             scan,
             prepared.inputs,
@@ -76,25 +88,71 @@ class _Job:
             limit=config.limit,
             strict=config.strict,
             stopped=lambda: drain.stop is not None,
+            counted=chronicle.rows.__setitem__,
         )
         if drain.stop is not None:
             tally(pipeline.started(prepared.output, None))
             return tally.summary(wall=clock.now() - began, stopped=drain.stop)
-        source = FileSource(prepared.inputs, prepared.parser, clock, config.limit, total)
-        async with pipeline.open(self._open_output, observe) as (routes, sink):
-            observe(pipeline.started(prepared.output, total))
-            await pipeline.pump(source, routes, sink, observe, around=self._around)
-            done = Tidied() if drain.stop else await sink.finish()
-        return tally.summary(
-            wall=clock.now() - began,
-            cpu=time.process_time() - used,
-            stopped=drain.stop,
-            tidied=done,
-        )
+        self.reuse.expect(total)
+        canary = config.canary if total is None or not config.canary else min(config.canary, total)
+        halting = Halting(self.rules, drain, observe, canary=canary, clock=clock)
+        source = self._source(total, halting.canary)
 
-    def _around(self, worker: Worker) -> Worker:
+        def came_to(done: Tidied = NOTHING) -> Summary:
+            cpu = time.process_time() - used
+            return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
+
+        async with pipeline.open(self._open_output, observe) as (routes, sink):
+            await chronicle.begin(sink, total)
+            observe(pipeline.started(prepared.output, total))
+            async with chronicle.until_broken(came_to):
+                await pipeline.pump(
+                    source,
+                    routes,
+                    sink,
+                    observe,
+                    around=lambda worker: self._around(worker, sink, observe),
+                )
+                if drain.stop is None:
+                    await chronicle.tidying()
+                    summary = came_to(await sink.finish())
+                else:
+                    summary = came_to()
+            await chronicle.end(summary)
+        return summary
+
+    def _around(self, worker: Worker, sink: Sink, observe: Observer) -> Worker:
         """What is put around the asking of a row, from the inside out."""
-        return worker
+        drain, schema = self.pipeline.drain, self.prepared.schema
+        if schema is not None:
+            from .structured.asking import Validated  # the extra `schema`
+
+            worker = Validated(
+                worker,
+                schema,
+                clock=self.pipeline.clock,
+                observer=observe,
+                ending=lambda: drain.stop is not None,
+            )
+        return self.reuse.around(worker, sink)
+
+    def _source(self, total: int | None, canary: Canary | None) -> Source:
+        """The rows; those of a canary come first, from all over files where order is free."""
+        config, prepared = self.config, self.prepared
+
+        def rows(places: Sequence[int] = (), which: Which = "others") -> FileSource:
+            clock = self.pipeline.clock
+            return FileSource(
+                prepared.inputs, prepared.parser, clock, config.limit, total, places, which
+            )
+
+        if canary is None:
+            return rows()
+        in_order = config.order == "input" and is_stream(prepared.output)
+        if total is None or in_order or canary.size >= total:
+            return CanarySource(canary, rows())
+        self.canary_places = places = spread(canary.size, total)
+        return CanarySource(canary, rows(places, "alone"), lambda: rows(places))
 
     def _open_output(self) -> Sink:
         config = self.config
@@ -105,4 +163,6 @@ class _Job:
             fresh=config.fresh,
             force=config.force,
             room=max(1024, 4 * self.pipeline.ceiling),
+            first=self.canary_places,
+            asked=self.reuse.table,
         )

@@ -16,6 +16,7 @@ VALUES = (
     BASE
     | DATA
     | {"fitting", "ports", "records", "retry", "events", "clock", "drain", "tokens", "compact"}
+    | {"reuse"}
 )
 STAGES = {"engines", "call", "sources", "limits", "providers", "sinks", "embedded"}
 
@@ -44,18 +45,19 @@ ALLOWED: dict[str, set[str]] = {
     "contexts": {"embedded"},
     "sizes": {"config", "contexts", "errors", "sources", "tokens"},
     "answer": {"model", "toolcalls"},
-    "summary": {"bound", "coverage", "drain", "events", "histogram", "model", "traffic"},
+    "bill": {"model", "prices"},
+    "summary": {"bill", "bound", "coverage", "drain", "events", "histogram", "model", "reuse", "traffic"},
     "bound": set(),
     "coverage": {"events", "model"},
     "emptyanswers": {"errors", "model", "ports"},
     "traffic": {"events"},
-    "settings": BASE | DATA,
+    "settings": BASE | DATA | {"halts"},
     "summaryfile": {"errors", "summary", "wholefile"},
     "wholefile": set(),
     "results": {"errors", "model", "records"},
     "bodies": {"model"},
     "breaker": {"errors", "events", "ports"},
-    "lane": {"breaker", "errors", "fitting", "ports", "prices"},
+    "lane": {"breaker", "errors", "fitting", "model", "ports", "prices"},
     "progress": {"answer", "errors", "lane", "model", "prices"},
     "routes": {"breaker", "drain", "errors", "events", "lane", "ports"},
     "call": VALUES | {"answer", "breaker", "lane", "progress", "routes", "spending"},
@@ -64,10 +66,12 @@ ALLOWED: dict[str, set[str]] = {
     "prices": BASE,
     "spending": VALUES | {"contexts", "lane", "prices"},
     "cache": VALUES,
-    "twins": VALUES | {"progress"},
+    "reuse": {"errors", "model"},
+    "twins": VALUES,
     "warming": VALUES,
-    "halts": VALUES | {"histogram"},
+    "halts": VALUES,
     "account": {"model", "records"},
+    "masks": {"config", "keys"},
     "manifest": VALUES | {"account", "traffic", "wholefile"},
     **dict.fromkeys(STAGES - {"call"}, VALUES),
 }
@@ -80,9 +84,12 @@ ROOTS = {
     "analysisfiles",
     "analysisplan",
     "analysisreport",
+    "answerform",
+    "chronicle",
     "pipeline",
     "planning",
     "preparation",
+    "reuseplan",
     "verification",
     "lanes",
     "__init__",

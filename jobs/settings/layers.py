@@ -6,13 +6,14 @@ Laying one layer over another is then no more than ``dict.update``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from ..dialects import KNOWN
 from ..errors import ConfigError
+from ..halts.rule import BadRule, Rule
 from .fields import (
     JOB,
     LISTS,
@@ -176,7 +177,7 @@ def env_leaves(environ: Mapping[str, str]) -> Leaves:
         path = ("params", field) if field in _ENV_PARAMS else (field,)
         if field in _ENV_LISTS:
             words = tuple(word.strip() for word in value.split(",") if word.strip())
-            leaves[path] = Leaf(words, variable)
+            leaves[path] = Leaf(_flat(path, words, variable), variable)
             continue
         leaves[path] = Leaf(_flat(path, value, variable), variable)
     return leaves
@@ -228,11 +229,20 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     """One text, or a list of them."""
     if value is None and name not in ("inputs", "documents"):
         return ()
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, (list, tuple)) and all(isinstance(path, str) for path in value):
-        return tuple(value)
-    raise Wrong(f"must be {LISTS[name]}, got {shown(value)}")
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise Wrong(f"must be {LISTS[name]}, got {shown(value)}")
+    if name == "halt_on":
+        _check_rules(texts)
+    return tuple(texts)
+
+
+def _check_rules(texts: Iterable[str]) -> None:
+    try:
+        for text in texts:
+            Rule.parse(text)
+    except BadRule as error:
+        raise Wrong(str(error)) from None
 
 
 def _unknown(name: str, prefix: str) -> str:

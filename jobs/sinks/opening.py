@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 
+from ..compact import OffsetTable
 from ..errors import ConfigError, SinkError
 from ..records import ENCODERS, Format, read
 from .file import FileSink
@@ -36,14 +38,19 @@ def open_output(
     fresh: bool = False,
     force: bool = False,
     room: int = 1024,
+    first: Sequence[int] = (),
+    asked: OffsetTable | None = None,
 ) -> Output:
     """Open an output, ``-`` for standard output; takes seconds where a million lines are in it.
 
-    ``room`` is the number of rows that a stream in the input's order may have open.
+    ``room`` is the number of rows that a stream in the input's order may have open, ``first`` are
+    the places in the input, from 0, of rows that a file is told of before all others.
+    ``asked`` is filled with where answers stand, in a file whose lines can be read back.
     Raises ConfigError where the flags and what the file holds do not agree, OutputLocked and
     SinkError.
     """
     place = Path(path)
+    asked = asked if line_format == "jsonl" else None
     encode = ENCODERS[line_format]
     if path == "-":
         stream = StreamSink(1, "standard output", encode)
@@ -62,13 +69,13 @@ def open_output(
         try:
             if fresh:
                 start_over(file, force)
-                index = ResumeIndex()
+                index = ResumeIndex(asked)
             else:
-                index = take_up(file, line_format, ResumeIndex)
+                index = take_up(file, line_format, ResumeIndex, asked)
         except BaseException:
             file.close()
             raise
-        return FileSink(file, index, encode, InputOrder() if order == "input" else None)
+        return FileSink(file, index, encode, InputOrder(first) if order == "input" else None)
     return OrderedSink(stream, room) if order == "input" else stream
 
 
@@ -79,6 +86,11 @@ def is_special(path: Path) -> bool:
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def is_stream(path: str) -> bool:
+    """Whether what is written there stays as it is: standard output, a pipe or a device."""
+    return path == "-" or is_special(Path(path))
 
 
 def start_over(file: HeldFile, force: bool) -> None:
@@ -92,14 +104,17 @@ def start_over(file: HeldFile, force: bool) -> None:
         file.replace(())
 
 
-def take_up(file: HeldFile, line_format: Format, kind: type[Index]) -> Index:
+def take_up(
+    file: HeldFile, line_format: Format, kind: type[Index], asked: OffsetTable | None = None
+) -> Index:
     """What the file holds already, without the line that was torn when a run was killed.
 
     Raises SinkError where that is not results, ConfigError where they are of another format.
     """
-    index = kind.of(file.fd)
+    index = kind.of(file.fd, asked)
     torn = bool(index.tail) and is_torn(index.tail)
-    if not index.readable and (index.unreadable or (index.tail and not torn)):
+    whole = read(index.tail) is not None  # but for its line feed
+    if not (index.readable or whole) and (index.unreadable or (index.tail and not torn)):
         raise SinkError(
             f"{file.path}: exists, but no line of it is a result: name another output (-o), "
             "or overwrite it with --fresh --force"

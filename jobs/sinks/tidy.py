@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, pairwise
 
+from ..account import Account
 from ..compact import CompactMap
 from ..model import Tidied
 from ..records import read
@@ -17,11 +18,15 @@ _OPEN = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class InputOrder:
-    """The number of each row's line, in the order in which rows were read; 8 bytes a row."""
+    """The number of each row's line, in the input's order; 8 bytes a row.
 
-    __slots__ = ("_lines", "_open")
+    Rows are read in that order, but for those that come ``first``: their places in it, from 0.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_first", "_lines", "_open")
+
+    def __init__(self, first: Sequence[int] = ()) -> None:
+        self._first = first
         self._lines = array("Q")
         self._open: dict[str, int] = {}
 
@@ -38,7 +43,16 @@ class InputOrder:
             self._lines[place] = line
 
     def __iter__(self) -> Iterator[int]:
-        return (line for line in self._lines if line != _OPEN)
+        return (line for line in self._in_order() if line != _OPEN)
+
+    def _in_order(self) -> Iterator[int]:
+        early, others = self._lines[: len(self._first)], iter(self._lines[len(self._first) :])
+        at = 0
+        for place, line in zip(self._first, early, strict=False):
+            yield from islice(others, place - at)
+            yield line
+            at = place + 1
+        yield from others
 
     def __repr__(self) -> str:
         return f"<InputOrder {len(self._lines)} rows, {len(self._open)} open>"
@@ -58,7 +72,17 @@ def tidy(file: HeldFile, index: ResumeIndex, order: InputOrder | None) -> Tidied
         sequence = _sequence(index, order)
         if dropped or any(a > b for a, b in pairwise(sequence)):
             file.replace(_spans(index, sequence, file.size))
+    if dropped:
+        index.account = _counted(file.fd)
     return Tidied(dropped, strangers, index.unreadable)
+
+
+def _counted(fd: int) -> Account:
+    account = Account()
+    for line in lines(fd):
+        if (stored := read(line)) is not None:
+            account.add(stored)
+    return account
 
 
 def _keep_strangers(fd: int, index: ResumeIndex) -> int:

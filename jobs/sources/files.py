@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import AsyncGenerator, Generator, Sequence
+from typing import Literal
 
 from ..errors import SourceError
 from ..model import Row
@@ -16,6 +18,9 @@ from .pump import Pump
 from .rows import RowParser
 from .scan import no_rows
 
+Which = Literal["alone", "others"]
+"""Whether some rows are read alone, or all others."""
+
 
 class FileSource:
     """Rows of files, pipes and standard input, read lazily and in order.
@@ -25,9 +30,11 @@ class FileSource:
 
     ``scanned`` is the number of rows that the scan found. Rows that were appended since are left
     for the next run, which looks at their ids; a file that has become shorter is an error.
+    ``places`` are rows of it, counted from 0 and in order: those that are read alone, or the ones
+    that are left out.
     """
 
-    __slots__ = ("_clock", "_inputs", "_limit", "_parser", "_scanned")
+    __slots__ = ("_alone", "_clock", "_inputs", "_limit", "_parser", "_places", "_scanned", "_seen")
 
     def __init__(
         self,
@@ -36,12 +43,19 @@ class FileSource:
         clock: Clock,
         limit: int | None = None,
         scanned: int | None = None,
+        places: Sequence[int] = (),
+        which: Which = "others",
     ) -> None:
         self._inputs = tuple(inputs)
         self._parser = parser
         self._clock = clock
-        self._limit = limit if scanned is None else scanned
+        self._limit = limit
+        self._places = places
+        self._alone = which == "alone"
+        if scanned is not None:
+            self._limit = len(places) if self._alone else scanned - len(places)
         self._scanned = scanned
+        self._seen = 0
 
     def __repr__(self) -> str:
         return f"FileSource({[source.path for source in self._inputs]}, limit={self._limit})"
@@ -77,11 +91,27 @@ class FileSource:
         if self._scanned and left:
             raise SourceError(
                 f"it changed while it was read: there were {self._scanned:,} rows, and then "
-                f"{self._scanned - left:,}: run the same command again to go on",
+                f"{self._seen:,}: run the same command again to go on",
                 path=self._inputs[0].path if len(self._inputs) == 1 else "the input",
             )
 
     def _batches(self) -> Generator[tuple[int, Lines], None, None]:
         for index, source in enumerate(self._inputs):
             for lines in source.blocks():
-                yield index, lines
+                wanted = self._wanted(lines) if self._places else lines
+                self._seen += len(lines)
+                if wanted:
+                    yield index, wanted
+
+    def _wanted(self, lines: Lines) -> Lines:
+        """Of the next lines those that are asked for."""
+        places, first = self._places, self._seen
+        begin = bisect_left(places, first)
+        end = bisect_left(places, first + len(lines), begin)
+        marked = [place - first for place in places[begin:end]]
+        if self._alone:
+            return [lines[place] for place in marked]
+        if not marked:
+            return lines
+        left_out = set(marked)
+        return [line for place, line in enumerate(lines) if place not in left_out]
