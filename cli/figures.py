@@ -71,12 +71,21 @@ class Figures:
         estimates = []
         if self.ran:
             estimates.append(rows * self.elapsed / self.ran)
-            tokens = (self.tally.input_tokens + self.tally.output_tokens) / self.ran
+            usage = self.tally.usage
+            tokens = (usage.input_tokens + usage.output_tokens) / self.ran
             if tpm:
                 estimates.append(rows * tokens / tpm * 60)
         if rpm:
             estimates.append(rows / rpm * 60)
         return max(estimates, default=None)
+
+    @property
+    def cost(self) -> str:
+        """``$0.0123``, and of how much where there is a cap, which earlier runs count for, too."""
+        started, cost = self.tally.started, self.tally.bill.cost
+        if started.max_cost is not None:
+            return f"{money((cost or 0.0) + started.spent_before)} of {money(started.max_cost)}"
+        return "" if cost is None else money(cost)
 
     def beside(self) -> list[str]:
         """What else is counted."""
@@ -97,10 +106,10 @@ class Figures:
             parts.append(f"{rate(self.ran / self.elapsed)} {self.pace}/s")
         elif not self.stopping and self.to_come != 0:
             parts.append("waiting for the first answer")
-        if tally.output_tokens:
-            parts.append(f"{rate(tally.output_tokens / self.elapsed)} tokens/s")
-        if tally.cost is not None:
-            parts.append(f"${tally.cost:.4f}")
+        if tally.usage.output_tokens:
+            parts.append(f"{rate(tally.usage.output_tokens / self.elapsed)} tokens/s")
+        if self.cost:
+            parts.append(self.cost)
         first = tally.traffic.get(tally.started.model)
         if first is not None and first.concurrency is not None:
             parts.append(f"{first.concurrency} at a time")
@@ -122,6 +131,15 @@ def rate(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value >= 1 else f"{value:.2g}"
+
+
+def money(usd: float) -> str:
+    """``$0.000012``, ``$0.0123``, ``$3.50``, ``$1,234.50``; what is not nothing never looks it."""
+    if usd < 1e-6:
+        return "less than $0.000001" if usd else "$0"
+    if usd < 0.01:
+        return f"${usd:.6f}"
+    return f"${usd:.4f}" if usd < 1 else f"${usd:,.2f}"
 
 
 def duration(seconds: float) -> str:

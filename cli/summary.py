@@ -10,6 +10,7 @@ from llmbatch.jobs.summary import Percentiles, Summary
 from llmbatch.jobs.traffic import RouteFigures
 
 from .analysissummary import analysis_lines
+from .costsummary import cost_lines
 from .figures import duration, rate
 
 MOST = 5
@@ -29,10 +30,11 @@ def block(summary: Summary) -> list[str]:
     if usage.input_tokens or usage.output_tokens:
         cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
         lines.append(f"tokens     {usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out")
-    if summary.cost_usd is not None:
-        lines.append(f"cost       ${summary.cost_usd:.6f}, as the provider reports it")
+    lines += cost_lines(summary)
     if len(summary.answered) > 1 or summary.fallbacks:
         lines.append(f"answers    {_answers(summary)}")
+    if summary.reused:
+        lines.append(f"reused     {_reused(summary.reused)}")
     if summary.rows:
         lines.append(f"speed      {_speed(summary)}")
     if summary.latency_s.p50 is not None:
@@ -85,6 +87,16 @@ def counts(numbers: Mapping[str, int]) -> str:
 
 def percentiles(value: Percentiles) -> str:
     return f"p50 {took(value.p50 or 0)}, p95 {took(value.p95 or 0)}"
+
+
+def _reused(rows: Mapping[str, int]) -> str:
+    """``120 rows asked the same as another, 40 were in the cache``."""
+    said = []
+    if same := rows.get("same", 0):
+        said.append(f"{_count(same, 'row', 'rows')} asked the same as another")
+    if cached := rows.get("cached", 0):
+        said.append(f"{cached:,} {'was' if cached == 1 else 'were'} in the cache")
+    return ", ".join(said)
 
 
 def _earlier(summary: Summary) -> str:

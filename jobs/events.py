@@ -16,7 +16,8 @@ class JobStarted(Struct, frozen=True):
     ``model`` is the first route, ``fallbacks`` are the others. ``concurrency`` is the most that may
     be in flight, ``auto`` says that it is found out below that. ``rpm`` and ``tpm`` are the limits
     in force, a minute; None is unlimited. ``bytes`` is the size of the documents of an analysis,
-    None where it is not known before they are read.
+    None where it is not known before they are read. ``max_cost`` is what the job may cost in USD,
+    None is no cap; ``spent_before`` is the part of it that earlier runs have used up.
     """
 
     total: int | None
@@ -28,6 +29,8 @@ class JobStarted(Struct, frozen=True):
     auto: bool = False
     fallbacks: Sequence[str] = ()
     bytes: int | None = None
+    max_cost: float | None = None
+    spent_before: float = 0.0
 
 
 class DocumentRead(Struct, frozen=True):
@@ -63,12 +66,16 @@ class RowSkipped(Struct, frozen=True):
 
 
 class AttemptFailed(Struct, frozen=True):
-    """``wait`` is the pause before the next attempt in seconds; None when there is none."""
+    """``wait`` is the pause before the next attempt in seconds; None when there is none.
+
+    ``untold`` says that it may have been billed, and nobody told for what.
+    """
 
     request: Request
     attempt: int
     error: ProviderError
     wait: float | None
+    untold: bool = False
 
 
 class RowFinished(Struct, frozen=True):
@@ -151,6 +158,12 @@ class Draining(Struct, frozen=True):
     grace: float
 
 
+class Noted(Struct, frozen=True):
+    """Something about the whole job that a person should read once."""
+
+    text: str
+
+
 Event = (
     JobStarted
     | DocumentRead
@@ -169,4 +182,5 @@ Event = (
     | RouteStopped
     | ParamsDropped
     | Draining
+    | Noted
 )

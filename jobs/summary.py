@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import UNSET, Struct
 
+from .bill import Bill
 from .bound import Bound, Evidence, bound
 from .coverage import Analysis, Covering
 from .drain import Stop
@@ -19,6 +20,7 @@ from .events import (
     Draining,
     Event,
     JobStarted,
+    Noted,
     ParamsDropped,
     RowFinished,
     RowSkipped,
@@ -26,6 +28,7 @@ from .events import (
 )
 from .histogram import Histogram
 from .model import GOOD, Metrics, Tidied, Usage
+from .reuse import reuse
 from .traffic import RouteFigures, Traffic
 
 NOTHING = Tidied()
@@ -54,13 +57,16 @@ class Summary(Struct, frozen=True, kw_only=True):
 
     ``rows`` counts this run's rows by status; ``skipped`` the ones that an earlier run had done,
     by status as well. ``not_run`` is how many of the input's rows have no result yet, None where
-    the input's length is not known. ``cost_usd`` is None when no provider told it.
+    the input's length is not known. ``cost_usd`` is None when that of no row is
+    known; the other money is as in :class:`.bill.Bill`.
     ``output_lines`` says what became of the lines that the output had before. ``first_invalid`` is
     why the first invalid row was none; what a provider said of a row stands in the output alone,
     as it may repeat the prompt. ``answered`` counts the rows that have an answer by who gave it,
     ``fallbacks`` those of them that another route than the first answered. ``routes`` are the
     figures of every route that something happened to. ``dropped`` counts the rows that lost a
-    parameter which their route does not know, by its name. ``bound`` says what bounded the run.
+    parameter which their route does not know, by its name. ``reused`` counts the rows that were not
+    asked: ``same`` has the answer of a row that asked the same, ``cached`` one out of the cache;
+    they count for no figure but that of their status. ``bound`` says what bounded the run.
     ``analysis`` is set where documents were analysed; rows are their chunks and folds then.
     """
 
@@ -72,6 +78,10 @@ class Summary(Struct, frozen=True, kw_only=True):
     not_run: int | None
     usage: Usage
     cost_usd: float | None
+    saved_usd: float = 0.0
+    unpriced: Mapping[str, int] = {}
+    unmetered: int = 0
+    priced_by: Mapping[str, int] = {}
     wall_s: float
     rows_per_s: float
     output_tokens_per_s: float
@@ -86,6 +96,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     fallbacks: int = 0
     routes: Mapping[str, RouteFigures] = {}
     dropped: Mapping[str, int] = {}
+    reused: Mapping[str, int] = {}
     first_invalid: str | None = None
     output_lines: Tidied = NOTHING
     stopped: Stop | None = None
@@ -116,11 +127,8 @@ class Tally:
         self.failures: Counter[str] = Counter()
         self.first_invalid: str | None = None
         self.attempts = 0
-        self.input_tokens = 0
-        self.output_tokens = 0
-        self.cached_tokens = 0
-        self.reasoning_tokens = 0
-        self.cost: float | None = None
+        self.usage = Usage()
+        self.bill = Bill()
         self.ttft = Histogram()
         self.latency = Histogram()
         self.limit = 0.0
@@ -132,6 +140,7 @@ class Tally:
         self.fallbacks = 0
         self.folds = 0
         self.dropped: Counter[str] = Counter()
+        self.reused: Counter[str] = Counter()
         self.traffic: dict[str, Traffic] = {}
         self.covering = Covering()
 
@@ -151,7 +160,7 @@ class Tally:
                 self.dropped.update(event.names)
             case JobStarted():
                 self.started = event
-            case Draining():
+            case Draining() | Noted():
                 pass
             case DocumentRead() | ChunksCounted() | ChunkEnded():
                 self.covering(event)
@@ -182,20 +191,17 @@ class Tally:
             self.failures[result.error.type] += 1
             if result.status == "invalid" and self.first_invalid is None:
                 self.first_invalid = f"line {result.line}: {result.error.message}"
-        usage = result.usage
-        if usage is not None:
-            self.input_tokens += usage.input_tokens
-            self.output_tokens += usage.output_tokens
-            self.cached_tokens += usage.cached_tokens
-            self.reasoning_tokens += usage.reasoning_tokens
-        if result.cost_usd is not None:
-            self.cost = (self.cost or 0.0) + result.cost_usd
+        if (how := reuse(result)) is not None:
+            self.reused[how] += 1
+            return
+        self.bill.add(result, (self.started.model, *self.started.fallbacks))
+        if result.usage is not None:
+            self.usage += result.usage
         if result.metrics is not None:
             self._timed(result.metrics, answered=result.status != "error")
         if result.provider is not None and result.status != "error":
             self.answered[f"{result.provider}/{result.model}"] += 1
-            if result.fallbacks:
-                self.fallbacks += 1
+            self.fallbacks += result.fallbacks > 0
 
     def _timed(self, metrics: Metrics, *, answered: bool) -> None:
         self.asked += 1
@@ -207,12 +213,6 @@ class Tally:
         if metrics.ttft_s is not None:
             self.ttft.add(metrics.ttft_s)
 
-    @property
-    def usage(self) -> Usage:
-        return Usage(
-            self.input_tokens, self.output_tokens, self.cached_tokens, self.reasoning_tokens
-        )
-
     def summary(
         self,
         *,
@@ -222,7 +222,7 @@ class Tally:
         tidied: Tidied = NOTHING,
     ) -> Summary:
         """The value at the end; ``wall`` is the job's length, ``cpu`` what it used, in seconds."""
-        done, total = sum(self.rows.values()), self.started.total
+        done, total, bill = sum(self.rows.values()), self.started.total, self.bill
         open_rows = None if total is None else total - done - sum(self.skipped.values())
         provider = max(0.0, self.busy - self.limit - self.backoff)
         routes = {label: traffic.figures() for label, traffic in self.traffic.items()}
@@ -234,10 +234,14 @@ class Tally:
             skipped=dict(self.skipped),
             not_run=open_rows,
             usage=self.usage,
-            cost_usd=self.cost,
+            cost_usd=0.0 if self.reused and not self.asked else bill.total,
+            saved_usd=bill.saved_total,
+            unpriced=dict(bill.unpriced),
+            unmetered=bill.unmetered,
+            priced_by=dict(bill.sources),
             wall_s=round(wall, 3),
             rows_per_s=round(done / wall, 2) if wall > 0 else 0.0,
-            output_tokens_per_s=round(self.output_tokens / wall, 2) if wall > 0 else 0.0,
+            output_tokens_per_s=round(self.usage.output_tokens / wall, 2) if wall > 0 else 0.0,
             ttft_s=Percentiles(self.ttft.percentile(50), self.ttft.percentile(95)),
             latency_s=Percentiles(self.latency.percentile(50), self.latency.percentile(95)),
             attempts=self.attempts,
@@ -255,6 +259,7 @@ class Tally:
             fallbacks=self.fallbacks,
             routes=routes,
             dropped=dict(self.dropped),
+            reused=dict(self.reused),
             output_lines=tidied,
             stopped=stopped,
             analysis=self._analysis(),

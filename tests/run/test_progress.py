@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from watching import Watch
 
-from llmbatch.cli.figures import Figures, duration, fit, rate
+from llmbatch.cli.figures import Figures, duration, fit, money, rate
 from llmbatch.cli.progress import Bar, LogLines, Silent, columns, draining, progress_for
 from llmbatch.cli.summary import took
 from llmbatch.jobs.events import (
@@ -74,7 +74,7 @@ async def test_the_bar_shows_what_is_done_what_failed_how_fast_and_how_long_stil
     )
     assert any(re.match(r"100%\|█+\| 10/10, 1 failed, [\d.,]+ rows/s", p) for p in painted)
     assert "left" not in next(picture for picture in painted if "10/10" in picture)
-    assert max(map(len, painted)) <= 100
+    assert max(len(picture) for picture in painted if "|" in picture) <= 100  # not the summary
     assert last.startswith("llmbatch: 9 ok, 1 error in ")
     assert "\x1b" not in done.stderr
 
@@ -438,6 +438,28 @@ def test_figures_start_with_what_matters_most() -> None:
     assert Figures(tally, 10).parts("rows") == [
         "3/100 rows", "1 failed", "8m05s left", "0.2 rows/s", "5 tokens/s", "$0.2500",
     ]  # fmt: skip
+
+
+def test_with_a_cap_the_figures_say_how_much_of_it_is_used_by_earlier_runs_too() -> None:
+    tally = Tally()
+    tally(JobStarted(9, "o", "m", 1, None, None, max_cost=5.0, spent_before=1.5))
+    assert Figures(tally, 10).cost == "$1.50 of $5.00"
+    tally(result("ok", Usage(5, 50), cost=0.25))
+    assert Figures(tally, 10).parts()[-1] == "$1.75 of $5.00"
+
+
+@pytest.mark.parametrize(
+    ("usd", "said"),
+    [
+        (0, "$0"),
+        (4e-7, "less than $0.000001"),
+        (0.0000123, "$0.000012"),
+        (0.25, "$0.2500"),
+        (1234.5, "$1,234.50"),
+    ],
+)
+def test_money_that_is_not_nothing_never_looks_it(usd: float, said: str) -> None:
+    assert money(usd) == said
 
 
 def test_the_share_is_full_only_when_every_row_is_done() -> None:
