@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 from ..errors import SinkError
 from ..model import Result, Row, Status, Tidied
+from ..records import decode
+from ..reuse import shareable
 from .held import HeldFile
-from .resume import ResumeIndex
+from .resume import ResumeIndex, key
 from .tidy import InputOrder, tidy
 
 SYNC_AFTER = 0.5
@@ -75,16 +77,32 @@ class FileSink:
         """Returns when the line is with the operating system. Raises SinkError."""
         if self._problem is not None:
             raise SinkError(str(self._problem))
-        file = self._file
-        if self._order is None:
-            file.append(self._encode(result))
-        else:
-            start = file.size
-            file.append(self._encode(result))
-            self._order.place(result.id, self.index.append(start))
+        file, index = self._file, self.index
+        start = file.size
+        file.append(self._encode(result))
+        if self._order is not None:
+            self._order.place(result.id, index.append(start))
+        if index.asked is not None and shareable(result):
+            index.asked.put(key(result.fingerprint), start)
+        self.index.account.add(result)
         if not self._unsynced:
             self._unsynced = True
             self._sync_later()
+
+    def recall(self, fingerprint: str) -> Result | None:
+        """The answer to that request, read back, where the file has one that others may share."""
+        asked = self.index.asked
+        start = None if asked is None else asked.find(key(fingerprint))
+        if start is None:
+            return None
+        try:
+            found = decode(self._file.line_at(start))
+        except (OSError, ValueError, RecursionError):  # somebody changed the file: ask again
+            return None
+        return found if found.fingerprint == fingerprint and shareable(found) else None
+
+    def keep(self, result: Result) -> None:
+        """Every answer is remembered when it is written."""
 
     async def finish(self) -> Tidied:
         """The job is done: leave each id once in the file. Raises SinkError; nothing is lost."""

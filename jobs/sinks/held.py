@@ -14,6 +14,9 @@ from .problems import meddled, rescued, unopened, untidied, unwritten
 BLOCK = 1 << 20
 """Bytes copied at a time."""
 
+READ = 1 << 14
+"""Bytes that are read at once of a line whose length is not known."""
+
 Span = tuple[int, int]
 """Where a piece of the file begins, and how many bytes it has."""
 
@@ -50,6 +53,17 @@ class HeldFile:
             self._take_back(done)
             raise self._fail(error) from error
         self.size += done
+
+    def line_at(self, start: int) -> bytes:
+        """The line that begins there, without its end. Raises OSError."""
+        pieces = []
+        while piece := os.pread(self.fd, READ, start):
+            line, end, _ = piece.partition(b"\n")
+            pieces.append(line)
+            if end:
+                break
+            start += len(piece)
+        return b"".join(pieces)
 
     def sync(self) -> None:
         """Wait until what was appended is on the disk, and is what the file's name leads to."""

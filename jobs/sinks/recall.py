@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from ..compact import OffsetTable
 from ..errors import ConfigError, SinkError
 from ..model import Request, Result, Row, Status
 from ..records import decode, encode
@@ -17,9 +17,6 @@ from .file import FileSink
 from .held import HeldFile
 from .opening import is_special, start_over, take_up
 from .resume import ResumeIndex, key
-
-READ = 1 << 14
-"""Bytes that are read at once of a line whose length is not known."""
 
 Finish = Callable[[Row, Result], Result]
 """What is added to a row's result before it is written."""
@@ -35,8 +32,8 @@ class AnswerIndex(ResumeIndex):
 
     __slots__ = ("own",)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, asked: OffsetTable | None = None) -> None:
+        super().__init__(asked)
         self.own: re.Pattern[str] | None = None
 
     def _find(self, row_id: str, fingerprint: str) -> int | None:
@@ -123,15 +120,8 @@ class RecallSink(FileSink):
         self._places[number] = start + 1
 
     def _read(self, start: int) -> Result:
-        pieces = []
         try:
-            while piece := os.pread(self._file.fd, READ, start):
-                line, end, _ = piece.partition(b"\n")
-                pieces.append(line)
-                if end:
-                    break
-                start += len(piece)
-            return decode(b"".join(pieces))
+            return decode(self._file.line_at(start))
         except (OSError, ValueError, RecursionError) as error:
             raise SinkError(f"{self._file.path}: a result can't be read back: {error}") from error
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Self, get_args
 
 from ..account import Account
-from ..compact import CompactMap
+from ..compact import CompactMap, OffsetTable
 from ..model import FINAL, Status
 from ..records import Format, read
+from ..reuse import ANSWERED
 
 BLOCK = 1 << 20
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
@@ -39,12 +40,14 @@ class ResumeIndex:
     follows them: a line that was torn when a run was killed. ``unreadable`` counts lines that are
     no results, ``first_unreadable`` is the number of the first one; they are kept wherever they
     came from. ``kept`` has a byte a line: 1 where the finished file is to have the line.
-    ``account`` is what the lines come to.
+    ``account`` is what the lines come to. ``asked``, where there is one, leads from what was asked
+    to the line that has the answer.
     """
 
     __slots__ = (
         "_rows",
         "account",
+        "asked",
         "first_unreadable",
         "formats",
         "kept",
@@ -55,7 +58,8 @@ class ResumeIndex:
         "unreadable",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, asked: OffsetTable | None = None) -> None:
+        self.asked = asked
         self._rows = CompactMap()  # (id, fingerprint) -> number of the line, and its status
         self.starts = array("Q")
         self.kept = bytearray()
@@ -68,9 +72,9 @@ class ResumeIndex:
         self.account = Account()
 
     @classmethod
-    def of(cls, fd: int) -> Self:
+    def of(cls, fd: int, asked: OffsetTable | None = None) -> Self:
         """Read the whole file: seconds for a million lines."""
-        index = cls()
+        index = cls(asked)
         if os.fstat(fd).st_size:
             for line in lines(fd):
                 index._add(line)
@@ -139,6 +143,8 @@ class ResumeIndex:
         if stored.status in FINAL:
             value = number * _WIDTH + _CODES[stored.status]
             self._remember(stored.id, stored.fingerprint, value)
+            if self.asked is not None and stored.status in ANSWERED:
+                self.asked.put(key(stored.fingerprint), self.starts[number])
 
     def _add_unreadable(self, line: bytes, number: int) -> None:
         self.kept.append(1)
