@@ -11,6 +11,7 @@ from msgspec import structs
 
 from .analysisplan import AnalysisPlan
 from .analysisreport import Reporting
+from .chronicle import Chronicle
 from .config import AnalyzeConfig
 from .coverage import Analysis
 from .drain import Drain
@@ -19,13 +20,14 @@ from .fold.folding import Folding, NoFolding
 from .fold.notes import part_of_chunk
 from .fold.part import Part
 from .fold.tree import Tree
+from .halts.halting import Halting
 from .model import GOOD, Chunk, Quote, Request, Result, Row, Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
 from .ports import Live, Observer
 from .sinks.recall import RecallSink, open_results
 from .sources.analysis import AnalysisSource, Chunks
 from .sources.chunks.cut import Cut
-from .summary import Summary, Tally
+from .summary import NOTHING, Summary, Tally
 from .summaryfile import drop_old_summary
 
 OWN = re.compile(r"chunk-\d+|fold-\d+-\d+")
@@ -73,6 +75,7 @@ class _Analysis:
         self.pipeline = pipeline
         self.config = config
         self.plan = AnalysisPlan(pipeline, config)
+        self.rules = pipeline.halt_rules()
         self.reporting = Reporting(self.plan.files, self.plan.task, live)
         self.quotes: Counter[str] = Counter()
         self.cuts: dict[str, Cut] = {}  # of rows on their way, where quotes are checked
@@ -90,6 +93,7 @@ class _Analysis:
         if config.summary is not None:
             drop_old_summary(config.summary)
         import_senders()
+        tally.bill.prices = pipeline.prices
         began, used = clock.now(), time.process_time()
 
         def observe(event: Event) -> None:
@@ -98,7 +102,9 @@ class _Analysis:
             tally(event)
             for observer in observers:
                 observer(event)
+            halting(event)
 
+        halting = Halting(self.rules, drain, observe)
         chunks = Chunks(plan.files.documents, plan.sizes.cut, plan.tokens, self._ask)
         source = AnalysisSource(chunks, self.folding, clock, observe)
 
@@ -112,29 +118,34 @@ class _Analysis:
                 taken=lambda row, result, earlier: self._taken(row, result, earlier, observe),
             )
 
+        def came_to(done: Tidied = NOTHING) -> Summary:
+            cpu = time.process_time() - used
+            return structs.replace(
+                tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done),
+                analysis=self._came_to(tally),
+            )
+
+        chronicle = Chronicle(plan.facts(), observe)
         async with pipeline.open(open_sink, observe) as (routes, sink):
+            await chronicle.begin(sink, None)
             observe(pipeline.started(plan.files.results, None, plan.files.size))
             heard = self.folding.heard if isinstance(self.folding, Folding) else None
-            await pipeline.pump(
-                source, routes, sink, observe, around=plan.around(observe), heard=heard
-            )
-            done = Tidied() if drain.stop else await self._conclude(sink, tally)
-        return structs.replace(
-            tally.summary(
-                wall=clock.now() - began,
-                cpu=time.process_time() - used,
-                stopped=drain.stop,
-                tidied=done,
-            ),
-            analysis=self._came_to(tally),
-        )
+            async with chronicle.until_broken(came_to):
+                await pipeline.pump(
+                    source, routes, sink, observe, around=plan.around(observe), heard=heard
+                )
+                done = Tidied() if drain.stop else await self._conclude(sink, tally, chronicle)
+            summary = came_to(done)
+            await chronicle.end(summary)
+        return summary
 
-    async def _conclude(self, sink: RecallSink, tally: Tally) -> Tidied:
+    async def _conclude(self, sink: RecallSink, tally: Tally, chronicle: Chronicle) -> Tidied:
         """Write the report, then tidy the results; a report that fails costs no result."""
         try:
             analysis = self._came_to(tally)
             await self.reporting.write(sink, self.folding, self.plan.mode, analysis)
         finally:
+            await chronicle.tidying()
             done = await sink.finish()
         return done
 

@@ -12,7 +12,6 @@ from .drain import Drain
 from .events import Event
 from .halts.canary import Canary, CanarySource, spread
 from .halts.halting import Halting
-from .halts.watch import rules_of
 from .model import Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
 from .ports import Observer, Sink, Source, Worker
@@ -61,7 +60,7 @@ class _Job:
         self.config = pipeline.config
         self.reuse = ReusePlan(pipeline.config, pipeline.clock)
         self.prepared = Preparation(pipeline.config, pipeline.routes)
-        self.rules = rules_of(pipeline.config.halt_on)
+        self.rules = pipeline.halt_rules()
         self.canary_places: Sequence[int] = ()
         pipeline.check_fallbacks()
 

@@ -21,6 +21,8 @@ from .engines.local import LocalEngine
 from .errors import ConfigError
 from .events import JobStarted
 from .filelimit import make_room, room_for
+from .halts.rule import Rule
+from .halts.watch import rules_of
 from .lanes import Opening, fit_of
 from .ports import Observer, Sink, Source, TextHeard, Worker
 from .prices.book import PriceBook
@@ -28,6 +30,9 @@ from .providers.registry import Route, resolve
 from .retry import RetryPolicy
 from .routes import Routes
 from .sources.parameters import job_params
+
+REPORTS_COSTS = "openrouter"
+"""The provider that says of each answer what it cost."""
 
 C = TypeVar("C", bound=JobConfig)
 S = TypeVar("S", bound=Sink)
@@ -98,6 +103,19 @@ class Pipeline:
         for route in self.routes[1:]:
             if problem := fit_of(route, config).problem(config.endpoint, params):
                 raise ConfigError(f"fallback {route.label}: {problem}")
+
+    def halt_rules(self) -> tuple[Rule, ...]:
+        """The rules of ``halt_on``. Raises ConfigError for one about costs that nobody knows."""
+        rules = rules_of(self.config.halt_on)
+        first, prices = self.first, self.prices
+        told = first.name == REPORTS_COSTS and first.official
+        if prices.of(first.name, first.model) is None and prices.billed(first.name) and not told:
+            for rule in rules:
+                if rule.metric == "cost_per_row":
+                    raise ConfigError(
+                        f"--halt-on {rule}: {prices.unknown(first.name, first.model)}"
+                    )
+        return rules
 
     def started(self, output: str, total: int | None, size: int | None = None) -> JobStarted:
         """What observers are told first; ``size`` in bytes."""
