@@ -187,7 +187,7 @@ class OffsetTable:
         self._extend(slots)
 
     def put(self, key: int, offset: int) -> None:
-        """Remember it; ``key`` is a hash of 64 bits. An offset that is too large is left out."""
+        """Remember it; ``key`` is a hash of any sign. An offset that is too large is left out."""
         if offset >= _FARTHEST:
             return
         table = self._tables[-1]

@@ -51,7 +51,7 @@ class RecentAnswers:
         return found[0]
 
     def keep(self, result: Result) -> None:
-        bare = structs.replace(result, metadata={})
+        bare = structs.replace(result, metadata={}) if result.metadata else result
         size = _BESIDE + _size(bare)
         if size > self._room:
             return
@@ -97,7 +97,7 @@ class Twins:
         shared: Result | None = None
         try:
             result = await self._worker(row, seat)
-            if shareable(result):
+            if result.status == "ok" or shareable(result):
                 shared = result
         finally:
             waiting = leading.pop(fingerprint)

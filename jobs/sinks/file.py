@@ -11,7 +11,7 @@ from ..model import Result, Row, Status, Tidied
 from ..records import decode
 from ..reuse import shareable
 from .held import HeldFile
-from .resume import ResumeIndex, key
+from .resume import ResumeIndex
 from .tidy import InputOrder, tidy
 
 SYNC_AFTER = 0.5
@@ -82,8 +82,8 @@ class FileSink:
         file.append(self._encode(result))
         if self._order is not None:
             self._order.place(result.id, index.append(start))
-        if index.asked is not None and shareable(result):
-            index.asked.put(key(result.fingerprint), start)
+        if index.asked is not None and (result.status == "ok" or shareable(result)):
+            index.asked.put(hash(result.fingerprint), start)
         self.index.account.add(result)
         if not self._unsynced:
             self._unsynced = True
@@ -92,7 +92,7 @@ class FileSink:
     def recall(self, fingerprint: str) -> Result | None:
         """The answer to that request, read back, where the file has one that others may share."""
         asked = self.index.asked
-        start = None if asked is None else asked.find(key(fingerprint))
+        start = None if asked is None else asked.find(hash(fingerprint))
         if start is None:
             return None
         try:

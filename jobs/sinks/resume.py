@@ -144,7 +144,7 @@ class ResumeIndex:
             value = number * _WIDTH + _CODES[stored.status]
             self._remember(stored.id, stored.fingerprint, value)
             if self.asked is not None and stored.status in ANSWERED:
-                self.asked.put(key(stored.fingerprint), self.starts[number])
+                self.asked.put(hash(stored.fingerprint), self.starts[number])
 
     def _add_unreadable(self, line: bytes, number: int) -> None:
         self.kept.append(1)
