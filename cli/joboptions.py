@@ -198,6 +198,12 @@ job_options = with_options(
     ),
     option(
         INPUT,
+        "--input-format",
+        type=click.Choice(["jsonl", "text", "csv", "tsv", "parquet"]),
+        help="Shape of all inputs (default: by their names; - is jsonl).",
+    ),
+    option(
+        INPUT,
         "--template",
         metavar="TEXT|@FILE",
         help="Prompt for rows of any shape; {{field}} is replaced by the row's field.",

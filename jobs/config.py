@@ -73,11 +73,12 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user's own, ``cache_size`` the most it may hold (``"1GB"``). ``canary`` rows are run first;
     ``halt_on`` are rules such as ``failed>5%``. ``schema`` is a file or a short form such as
     ``"name:str, score:int"``, ``select`` are the columns that a table takes from the answers, such
-    as ``name=$.name``. ``format`` None goes by the output's name.
+    as ``name=$.name``. ``input_format`` and ``format`` None go by the names of the files.
     """
 
     # what goes in
     inputs: tuple[str, ...] = ()
+    input_format: Literal["jsonl", "text", "csv", "tsv", "parquet"] | None = None
     template: str | None = None
     system: str | None = None
     limit: Count | None = None

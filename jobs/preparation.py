@@ -31,7 +31,7 @@ class Preparation:
     def __init__(self, config: JobConfig, routes: Sequence[Route]) -> None:
         self.config = config
         self.routes = routes
-        self.inputs = expand(config.inputs)
+        self.inputs = expand(config.inputs, config.input_format)
         self.output = _output(config, self.inputs)
         self.line_format: Format = "openai-batch" if config.format == "openai-batch" else "jsonl"
         self.schema = schema_of(config)

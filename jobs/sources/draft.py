@@ -15,13 +15,15 @@ class Draft:
 
     ``content`` becomes the request's ``input``; ``own`` are the row's parameters, ``params`` the
     same laid over the job's; ``extra`` likewise of what is added to the body. ``source`` is the
-    input's path.
+    input's path. ``handed_back`` is what stands under the result's metadata, where that is all of
+    the row.
     """
 
     __slots__ = (
         "content",
         "endpoint",
         "extra",
+        "handed_back",
         "id",
         "messages",
         "metadata",
@@ -42,6 +44,7 @@ class Draft:
         self.extra: Mapping[str, Any] = {}
         self.source = source
         self.metadata: dict[str, Any] = {}
+        self.handed_back: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"Draft({self.id!r}, {self.endpoint}, {self.model!r})"
@@ -76,7 +79,7 @@ class Draft:
             input=self.content,
             params=self.params,
             extra=self.extra,
-            metadata=self.metadata,
+            metadata=self.metadata if self.handed_back is None else self.handed_back,
             read_at=read_at,
         )
 
@@ -86,7 +89,7 @@ class Draft:
             line=line,
             path=self.source,
             reason=reason,
-            metadata=self.metadata,
+            metadata=self.metadata if self.handed_back is None else self.handed_back,
             read_at=read_at,
             fingerprint=of_rejected(text, reason),
         )

@@ -26,6 +26,14 @@ class Odd:
         return f"Odd({type(self.value).__name__})"
 
 
+class Broken(Invalid):
+    """A row of a table that can't be sent; ``row`` is what could be read of it."""
+
+    def __init__(self, reason: str, row: Mapping[str, Any]) -> None:
+        super().__init__(reason)
+        self.row = row
+
+
 class _Head(msgspec.Struct):
     id: Any = None
     custom_id: Any = None
@@ -93,18 +101,21 @@ def no_id(_line: bytes) -> None:
 
 
 class Format(msgspec.Struct, frozen=True):
-    """How the lines of an input are read; ``read_id`` agrees with what a full parse finds."""
+    """How the lines of an input are read; ``read_id`` agrees with what a full parse finds.
+
+    The rows of a ``table`` are objects, whatever their columns are called; those of one of
+    ``texts`` have no other values.
+    """
 
     name: str
     decode: Callable[[bytes], Any]
     read_id: Callable[[bytes], str | None]
+    table: bool = False
+    texts: bool = False
 
 
 JSONL = Format("jsonl", decode_json, peek_id)
 TEXT = Format("text", decode_text, no_id)
-
-FORMATS: Mapping[str, Format] = {".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL, ".txt": TEXT}
-"""The format of a suffix; any other suffix is JSONL."""
 
 
 def _decode_leniently(line: bytes) -> Any:

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from msgspec import Struct
 
 from ..errors import ConfigError, SourceError
-from .formats import FORMATS, JSONL, Format
+from .formats import JSONL, TEXT, Format
 from .globs import expand_pattern, is_pattern, no_match
 from .lines import LineReader, Lines, NotLines
 from .stored import STDIN, explain, faults, is_regular, open_raw, suffixes, unpack
+from .tables.delimited import DelimitedReader
+from .tables.parquet import ParquetReader
+from .tables.row import CSV, PARQUET, TSV
+
+FORMATS: Mapping[str, Format] = {
+    ".jsonl": JSONL,
+    ".ndjson": JSONL,
+    ".json": JSONL,
+    ".txt": TEXT,
+    ".csv": CSV,
+    ".tsv": TSV,
+    ".parquet": PARQUET,
+}
+"""The format of a suffix; any other suffix is JSONL."""
 
 _RESULTS = ".results"
+_MANIFEST = ".manifest.json"
+
+
+_DELIMITED: Mapping[str, Callable[[BinaryIO], DelimitedReader]] = {
+    "csv": lambda stream: DelimitedReader(stream, ","),
+    "tsv": lambda stream: DelimitedReader(stream, "\t"),
+}
+_SUFFIXES: Mapping[str, str] = {"text": ".txt"}
 
 
 class Input(Struct, frozen=True):
@@ -35,11 +58,16 @@ class Input(Struct, frozen=True):
 
     def blocks(self) -> Iterator[Lines]:
         """Numbered lines, block by block. Raises SourceError with the line reached."""
-        reader: LineReader | None = None
+        reader: LineReader | DelimitedReader | ParquetReader | None = None
         expected: tuple[type[Exception], ...] = (*faults(self.compression), NotLines)
         try:
+            if self.format is PARQUET:
+                reader = ParquetReader(self.path)
+                yield from reader
+                return
             with open_raw(self.path) as raw:
-                reader = LineReader(unpack(raw, self.compression))
+                stream = unpack(raw, self.compression)
+                reader = _DELIMITED.get(self.format.name, LineReader)(stream)
                 yield from reader
         except expected as error:
             line = None if reader is None else reader.reached
@@ -47,34 +75,37 @@ class Input(Struct, frozen=True):
             raise SourceError(why, path=self.path, line=line) from error
 
 
-def expand(patterns: Sequence[str]) -> tuple[Input, ...]:
+def expand(patterns: Sequence[str], form: str | None = None) -> tuple[Input, ...]:
     """The inputs that ``patterns`` (files, globs, ``-``) name, in order, each once.
 
+    ``form`` is the format of all of them, whatever their names say.
+
     Raises ConfigError where there are none, and SourceError for what can't be read: a folder, a
-    missing or unreadable file, a glob without a match. A glob leaves out ``*.results.*``, the
-    outputs of earlier runs, unless it names them.
+    missing or unreadable file, a glob without a match. A glob leaves out ``*.results.*`` and
+    ``*.manifest.json``, the outputs of earlier runs, unless it names them.
     """
     found: dict[str, Input] = {}
     for pattern in patterns:
         for path in _matches(pattern):
-            source = _input(path)
+            source = _input(path, form)
             found.setdefault(path if path == STDIN else os.path.realpath(path), source)
     if not found:
         raise ConfigError("no input: name a file, a glob, or - for standard input")
     return tuple(found.values())
 
 
-def default_output(inputs: Sequence[Input]) -> str | None:
+def default_output(inputs: Sequence[Input], form: str = "jsonl") -> str | None:
     """``prompts.results.jsonl`` beside ``prompts.jsonl``; ``-`` for a pipe; None for several."""
     if len(inputs) != 1:
         return None
     (only,) = inputs
     if not only.rereadable:
         return STDIN
-    stem = only.path.removesuffix(only.compression)
-    if only.suffix in FORMATS:
-        stem = stem.removesuffix(only.suffix)
-    return f"{stem}{_RESULTS}.jsonl"
+    suffix, compression = suffixes(only.path)
+    stem = only.path.removesuffix(compression)
+    if suffix in FORMATS:
+        stem = stem.removesuffix(suffix)
+    return f"{stem}{_RESULTS}.{form}"
 
 
 def _matches(pattern: str) -> list[str]:
@@ -83,18 +114,26 @@ def _matches(pattern: str) -> list[str]:
     paths = expand_pattern(pattern)
     if f"{_RESULTS}." not in pattern:
         paths = [path for path in paths if f"{_RESULTS}." not in Path(path).name]
+    if _MANIFEST not in pattern:
+        paths = [path for path in paths if not path.endswith(_MANIFEST)]
     if not paths:
         raise no_match(pattern)
     return paths
 
 
-def _input(path: str) -> Input:
+def _input(path: str, form: str | None) -> Input:
+    given = None if form is None else _SUFFIXES.get(form, f".{form}")
     if path == STDIN:
-        return Input(path, rereadable=False)
-    suffix, compression = suffixes(path)
-    try:
-        return Input(path, suffix, compression, rereadable=is_regular(path))
-    except IsADirectoryError:
-        raise SourceError(
-            f"is a folder: name its files, as in {path.rstrip('/')}/*.jsonl", path=path
-        ) from None
+        source = Input(path, given or ".jsonl", rereadable=False)
+    else:
+        suffix, compression = suffixes(path)
+        try:
+            source = Input(path, given or suffix, compression, rereadable=is_regular(path))
+        except IsADirectoryError:
+            raise SourceError(
+                f"is a folder: name its files, as in {path.rstrip('/')}/*.jsonl", path=path
+            ) from None
+    if source.format is PARQUET and (source.compression or not source.rereadable):
+        why = "is compressed as a whole: unpack it" if source.compression else "can't be piped"
+        raise SourceError(f"a Parquet file {why}: save it to a file ending in .parquet", path=path)
+    return source

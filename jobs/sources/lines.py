@@ -14,13 +14,15 @@ LONGEST = 1 << 30
 Lines = list[tuple[int, bytes]]
 """(1-based number, line without its end), blank lines left out."""
 
-_FOREIGN = {
+FOREIGN = {
     b"\x1f\x8b": "it is gzip data: give the file a name that ends in .gz, or pipe it through zcat",
     b"\x28\xb5\x2f\xfd": "it is zstd data: give the file a name that ends in .zst, "
     "or pipe it through zstdcat",
     b"\xff\xfe": "it is UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "it is UTF-16 text: save it as UTF-8",
+    b"PAR1": "it is Parquet data: give the file a name that ends in .parquet",
 }
+"""How files begin that hold no lines of text, and what to do with them."""
 
 
 class NotLines(ValueError):
@@ -67,7 +69,7 @@ class LineReader:
 
     def _blocks(self) -> Iterator[bytes]:
         data = self._first()
-        for magic, advice in _FOREIGN.items():
+        for magic, advice in FOREIGN.items():
             if data.startswith(magic):
                 raise NotLines(advice)
         data = data.removeprefix(b"\xef\xbb\xbf")

@@ -12,10 +12,11 @@ from ..model import Endpoint, Row
 from .content import CONTENT, chat_messages, has_system, instructed, plain_input
 from .defaults import RowDefaults
 from .draft import Draft
-from .formats import JSONL, Format, Odd, id_of
+from .formats import JSONL, Broken, Format, Odd, id_of
 from .images import read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
 from .parameters import KNOWN, Kind, extra_of, finish, job_params, merged, merged_extra
+from .tables.row import typed
 from .template import Template
 
 __all__ = ["RowDefaults", "RowParser"]
@@ -40,14 +41,27 @@ class RowParser:
     With a template, every object row is data for it, whatever its keys: the fields that the
     template names, and ``prompt``, ``messages`` and ``input``, are handed back as metadata, while
     other request parameters still apply. A bare string has one field, ``text``.
-    ``several`` inputs make ``<path>:<line>`` the id of a row without one, else ``<line>``.
+    ``several`` inputs make ``<path>:<line>`` the id of a row without one, else ``<line>``. With
+    ``whole`` all of a row is handed back as its metadata, as the columns of a table are.
     Raises ConfigError where the defaults can't work.
     """
 
-    __slots__ = ("_base", "_defaults", "_extra", "_fit", "_places", "_several", "_template")
+    __slots__ = (
+        "_base",
+        "_defaults",
+        "_extra",
+        "_fit",
+        "_places",
+        "_several",
+        "_template",
+        "_whole",
+    )
 
-    def __init__(self, defaults: RowDefaults, *, several: bool = False) -> None:
+    def __init__(
+        self, defaults: RowDefaults, *, several: bool = False, whole: bool = False
+    ) -> None:
         self._defaults = defaults
+        self._whole = whole
         self._several = several
         self._template = None if defaults.template is None else Template(defaults.template)
         if defaults.system is not None and defaults.endpoint not in _TAKES_SYSTEM:
@@ -102,13 +116,15 @@ class RowParser:
             value = form.decode(line)
         except Invalid as invalid:
             draft.id = form.read_id(line) or draft.id
+            if isinstance(invalid, Broken):
+                draft.metadata.update(invalid.row)
             return draft.rejected(line, number, str(invalid), read_at)
         try:
             if type(value) is Odd:
-                self._fill(draft, value.value)
+                self._fill(draft, value.value, form)
                 draft.check_odd()
             else:
-                self._fill(draft, value)
+                self._fill(draft, value, form)
         except Invalid as invalid:
             return draft.rejected(line, number, str(invalid), read_at)
         target = defaults.target
@@ -116,14 +132,18 @@ class RowParser:
             target = f"{target} {defaults.form.mark}"
         return draft.request(target, number, read_at)
 
-    def _fill(self, draft: Draft, value: Any) -> None:
+    def _fill(self, draft: Draft, value: Any, form: Format) -> None:
+        if self._whole:
+            draft.handed_back = dict(value) if type(value) is dict else {"prompt": value}
         if type(value) is dict:
+            if form.table:
+                value = typed(value, self._places)
             row_id = id_of(value)
             if row_id is not None:
                 if not row_id.isascii() and (reason := unsendable(row_id, "id")):
                     raise Invalid(reason)
                 draft.id = row_id
-            if self._template is None and _is_batch_line(value):
+            if self._template is None and not form.table and _is_batch_line(value):
                 self._fill_batch(draft, value)
             else:
                 self._fill_plain(draft, value)

@@ -20,6 +20,7 @@ from llmbatch.jobs.settings import Settings
 
 OF_ROWS = {"inputs", "template", "limit", "strict", "endpoint", "output", "format", "order"} | {
     "select",
+    "input_format",
     "canary",
     "dedupe",
 }

@@ -1,0 +1,165 @@
+"""CSV and TSV as rows: RFC 4180, streamed, each row with the line where it begins."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from ..invalid import shorten
+from ..lines import BLOCK, FOREIGN, Lines, NotLines
+from ..stored import read_some
+from .row import broken_row
+
+WIDEST = 1 << 28
+"""Characters of a cell; a longer one is taken for a quote that nobody closed."""
+
+_encode = msgspec.json.Encoder().encode
+_MARK = b"\xef\xbb\xbf"
+
+
+class DelimitedReader:
+    """Iterates over the rows of a table as numbered lines of JSON, blank ones left out.
+
+    ``columns`` are the names of the header, known once iteration has begun. ``reached`` is the line
+    that is being read. Raises NotLines where it is no such table.
+    """
+
+    __slots__ = ("_block", "_delimiter", "_stream", "columns", "reached")
+
+    def __init__(self, stream: BinaryIO, delimiter: str, *, block: int = BLOCK) -> None:
+        self._stream = stream
+        self._delimiter = delimiter
+        self._block = block
+        self.columns: list[str] = []
+        self.reached = 1
+
+    def __iter__(self) -> Iterator[Lines]:
+        csv.field_size_limit(WIDEST)
+        lines = self._lines()
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        self.columns = self._header(reader)
+        rows: Lines = []
+        size = 0
+        while True:
+            number = self.reached = reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                line = broken_row(self._explain(error), {})
+            else:
+                if not cells:
+                    continue
+                line = self._line(cells)
+            rows.append((number, line))
+            size += len(line)
+            if size >= self._block:
+                yield rows
+                rows, size = [], 0
+        if rows:
+            yield rows
+
+    def _line(self, cells: list[str]) -> bytes:
+        row = dict(zip(self.columns, cells, strict=False))
+        there, wanted = len(cells), len(self.columns)
+        if there != wanted:
+            cell = "cell" if there == 1 else "cells"
+            return broken_row(f"has {there} {cell}, and the header names {wanted} columns", row)
+        return _encode(row)
+
+    def _header(self, reader: Iterator[list[str]]) -> list[str]:
+        try:
+            cells = next((cells for cells in reader if cells), None)
+        except csv.Error as error:
+            raise NotLines(f"the header can't be read: {self._explain(error)}") from None
+        if cells is None:
+            raise NotLines("is empty: the first line of a table names its columns")
+        names = [cell.strip() for cell in cells]
+        if len(names) == 1:
+            self._check_delimiter(names[0])
+        check_columns(names)
+        return names
+
+    def _check_delimiter(self, name: str) -> None:
+        other = "\t" if self._delimiter == "," else ","
+        if other in name:
+            word, form = ("tabs", "tsv") if other == "\t" else ("commas", "csv")
+            raise NotLines(
+                f"its header has {word} between the columns: name it .{form}, or give "
+                f"--input-format {form}"
+            )
+        if ";" in name:
+            raise NotLines(
+                "its header has semicolons between the columns: save it with commas "
+                "(or with tabs, as .tsv)"
+            )
+
+    def _explain(self, error: csv.Error) -> str:
+        said = str(error)
+        if "unexpected end of data" in said:
+            return "the quote that opens in it is never closed"
+        if "expected after" in said:
+            return "text follows a closing quote: a quote within a cell is written twice"
+        if "field larger than" in said:
+            raise NotLines(
+                f"a cell has more than {WIDEST >> 20} million characters: is a quote not closed?"
+            )
+        if "new-line character" in said:
+            raise NotLines("its lines end in CR alone: save it with LF or CR LF")
+        return said
+
+    def _lines(self) -> Iterator[str]:
+        """Its lines with their ends, as text."""
+        number = 1
+        for line in self._bytes():
+            if b"\0" in line:
+                raise NotLines(f"line {number} has a NUL in it: is the file UTF-16?")
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                byte = f"0x{line[error.start]:02x} at byte {error.start + 1}"
+                raise NotLines(f"line {number} is not UTF-8 ({byte}): save it as UTF-8") from None
+            number += 1
+
+    def _bytes(self) -> Iterator[bytes]:
+        begun: list[bytes] = []
+        for data in self._blocks():
+            first, *others = data.split(b"\n")
+            begun.append(first)
+            for other in others:
+                yield b"".join(begun) + b"\n"
+                begun = [other]
+        if last := b"".join(begun):
+            yield last
+
+    def _blocks(self) -> Iterator[bytes]:
+        data = read_some(self._stream, self._block)
+        while len(data) < 4 and (piece := read_some(self._stream, self._block)):
+            data += piece
+        for magic, advice in FOREIGN.items():
+            if data.startswith(magic):
+                raise NotLines(advice)
+        data = data.removeprefix(_MARK)
+        while data:
+            yield data
+            data = read_some(self._stream, self._block)
+
+    def __repr__(self) -> str:
+        return f"DelimitedReader(at line {self.reached}, {len(self.columns)} columns)"
+
+
+def check_columns(names: list[str]) -> None:
+    """Raises NotLines where a column has no name, or the name of another one."""
+    if "" in names:
+        place = names.index("") + 1
+        raise NotLines(f"column {place} of {len(names)} has no name: give it one in the header")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        places = [str(n) for n, other in enumerate(names, 1) if other == name]
+        listed = f"{', '.join(places[:-1])} and {places[-1]}"
+        raise NotLines(f"the columns {listed} are all called {shorten(name)}: rename them")
