@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from llmbatch.jobs.histogram import Percentiles
 from llmbatch.jobs.model import Tidied
-from llmbatch.jobs.summary import Percentiles, Summary
+from llmbatch.jobs.summary import Summary
 from llmbatch.jobs.traffic import RouteFigures
 
 from .analysissummary import analysis_lines

@@ -128,12 +128,16 @@ class _Analysis:
         chronicle = Chronicle(plan.facts(), observe)
         async with pipeline.open(open_sink, observe) as (routes, sink):
             await chronicle.begin(sink, None)
+            pipeline.budget(chronicle.carried, tally, observe)
             observe(pipeline.started(plan.files.results, None, plan.files.size))
             heard = self.folding.heard if isinstance(self.folding, Folding) else None
             async with chronicle.until_broken(came_to):
-                await pipeline.pump(
-                    source, routes, sink, observe, around=plan.around(observe), heard=heard
-                )
+                try:
+                    await pipeline.pump(
+                        source, routes, sink, observe, around=plan.around(observe), heard=heard
+                    )
+                finally:
+                    chronicle.spent = pipeline.used()
                 done = Tidied() if drain.stop else await self._conclude(sink, tally, chronicle)
             summary = came_to(done)
             await chronicle.end(summary)

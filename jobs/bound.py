@@ -19,6 +19,15 @@ FULL = 0.9
 """Share of the ceiling from which on ``auto`` was held by it."""
 
 
+class TimeSpent(Struct, frozen=True):
+    """Where the rows' time went, in seconds, added up over all rows (they run side by side)."""
+
+    limit: float
+    provider: float
+    backoff: float
+    source: float
+
+
 class Bound(Struct, frozen=True):
     """``by`` in a word, None where it can't be said; ``why`` in words for a user."""
 

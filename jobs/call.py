@@ -8,9 +8,11 @@ from contextlib import aclosing
 from .answer import Answer
 from .breaker import LONGEST_COOLDOWN, counts, nobody_there
 from .errors import (
+    ConnectionFailed,
     FatalError,
     NoStreaming,
     Overloaded,
+    PermanentError,
     ProviderError,
     RateLimited,
     Stalled,
@@ -24,12 +26,14 @@ from .ports import Clock, Observer, Permit, Seat, TextHeard, TurnedAway
 from .progress import Progress, rejected
 from .retry import Decision, GiveUp, Retry, RetryPolicy, decide
 from .routes import Routes
+from .spending import Booking, Spending
 
 BROKEN_STREAMS = 3
 """Streams of one row that must break, on a route where none was ever whole, before the row is asked
 for in one piece; where others are whole, its retries are used up first."""
 
 _BROKEN = (StreamBroken, Stalled)
+_UNANSWERED = (ConnectionFailed, RateLimited, Overloaded, PermanentError, FatalError)
 
 
 class Call:
@@ -44,8 +48,10 @@ class Call:
         observer: Observer,
         random: Callable[[], float],
         heard: TextHeard | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self._heard = heard
+        self._spending = spending
         self._routes = routes
         self._policy = policy
         self._clock = clock
@@ -111,19 +117,30 @@ class Call:
             self._routes.probe_ended(lane)
 
     async def _attempt(self, lane: Lane, progress: Progress, seat: Seat) -> Answer:
-        """One trip through the gate and to the provider; the answer is a finished one.
+        """One trip to the provider: paid for before it takes a place at the gate."""
+        if lane.provider.start is not None:
+            await lane.provider.start()
+        if self._spending is None:
+            return await self._ask(lane, progress, seat, None)
+        with await self._spending.book(lane, progress.request, seat) as booking:
+            return await self._ask(lane, progress, seat, booking)
 
-        Raises TurnedAway where the breaker opened, or the lane died, while the row waited at the
-        gate: nothing was sent.
+    async def _ask(
+        self, lane: Lane, progress: Progress, seat: Seat, booking: Booking | None
+    ) -> Answer:
+        """Through the gate and to the provider; the answer is a finished one.
+
+        Raises TurnedAway where the breaker opened, or the lane died, while the row waited for its
+        turn: nothing was sent.
         """
         now = self._clock.now
         request = progress.request
-        if lane.provider.start is not None:
-            await lane.provider.start()
         async with lane.gate.admit(request) as permit:
             if lane.dead is not None or not (progress.probe or lane.breaker.closed):
                 raise TurnedAway
             seat.sending = True
+            if booking is not None:
+                booking.sent = True
             progress.attempts += 1
             progress.tries += 1
             if lane.whole:  # it may have been found out since the row took this lane
@@ -152,12 +169,30 @@ class Call:
             except ProviderError as failure:
                 progress.keep(answer)
                 progress.charge(answer)
+                self._paid(answer, failure, progress, booking)
                 self._refused(failure, permit, lane, progress)
                 permit.settle(answer.usage, failure)
                 raise
             permit.settle(answer.usage, None)
             progress.charge(answer)
+            self._paid(answer, None, progress, booking)
         return answer
+
+    @staticmethod
+    def _paid(
+        answer: Answer, error: ProviderError | None, progress: Progress, booking: Booking | None
+    ) -> None:
+        """What an attempt used up is known, or known to be nothing, or untold."""
+        known = answer.usage is not None and answer.status is not None
+        free = error is not None and not known and _unanswered(error, answer)
+        progress.untold = not known and not free
+        if booking is None:
+            return
+        if free:
+            booking.give_back()
+        elif known:
+            booking.settle(answer.usage, progress.cost_of(answer))
+        # else it stays sent and untold: see Booking
 
     def _refused(
         self, error: ProviderError, permit: Permit, lane: Lane, progress: Progress
@@ -198,7 +233,9 @@ class Call:
             # A pause of the route is waited for at its gate, an outage in line.
             wait = 0.0 if paused or not lane.breaker.closed else decision.wait
             progress.retried.append(error.type)
-        self._observe(AttemptFailed(progress.row, progress.attempts, error, wait))
+        failed = AttemptFailed(progress.row, progress.attempts, error, wait, progress.untold)
+        progress.untold = False
+        self._observe(failed)
         if isinstance(decision, Retry):
             return wait
         progress.give_up(error, decision.reason)
@@ -243,3 +280,12 @@ class Call:
             return decision
         progress.whole = progress.tried_whole = True
         return Retry(decision.wait if isinstance(decision, Retry) else 0.0)
+
+
+def _unanswered(error: ProviderError, answer: Answer) -> bool:
+    """Whether it was turned down before anything of an answer came, which nobody bills."""
+    if answer.first is not None or answer.usage is not None or answer.status is not None:
+        return False
+    if error.http_status is not None:
+        return error.http_status >= 300
+    return isinstance(error, _UNANSWERED)

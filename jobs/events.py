@@ -151,7 +151,7 @@ class ParamsDropped(Struct, frozen=True):
 
 
 class Draining(Struct, frozen=True):
-    """No more rows are taken; those in flight have ``grace`` seconds to finish."""
+    """No more rows are taken; those in flight have ``grace`` seconds to finish, or for ever."""
 
     reason: str
     in_flight: int

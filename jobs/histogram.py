@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 
+from msgspec import Struct
+
 WIDTH = math.log(1.02)
 """Neighbouring buckets are 2 % apart, so a percentile is off by 1 % at most."""
 
 SMALLEST = 1e-6
 """Smaller values, in seconds, count as this one."""
+
+
+class Percentiles(Struct, frozen=True):
+    """In seconds; None where there was no value."""
+
+    p50: float | None
+    p95: float | None
 
 
 class Histogram:
@@ -34,6 +43,10 @@ class Histogram:
             if seen >= wanted:
                 return SMALLEST * math.exp((bucket + 0.5) * WIDTH)
         return None
+
+    @property
+    def percentiles(self) -> Percentiles:
+        return Percentiles(self.percentile(50), self.percentile(95))
 
     def __repr__(self) -> str:
         return f"<Histogram of {self.count}>"

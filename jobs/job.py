@@ -103,15 +103,19 @@ class _Job:
 
         async with pipeline.open(self._open_output, observe) as (routes, sink):
             await chronicle.begin(sink, total)
+            pipeline.budget(chronicle.carried, tally, observe)
             observe(pipeline.started(prepared.output, total))
             async with chronicle.until_broken(came_to):
-                await pipeline.pump(
-                    source,
-                    routes,
-                    sink,
-                    observe,
-                    around=lambda worker: self._around(worker, sink, observe),
-                )
+                try:
+                    await pipeline.pump(
+                        source,
+                        routes,
+                        sink,
+                        observe,
+                        around=lambda worker: self._around(worker, sink, observe),
+                    )
+                finally:
+                    chronicle.spent = pipeline.used()
                 if drain.stop is None:
                     await chronicle.tidying()
                     summary = came_to(await sink.finish())

@@ -19,17 +19,21 @@ from .drain import Drain
 from .embedded.weights import require
 from .engines.local import LocalEngine
 from .errors import ConfigError
-from .events import JobStarted
+from .events import JobStarted, Noted
 from .filelimit import make_room, room_for
 from .halts.rule import Rule
 from .halts.watch import rules_of
 from .lanes import Opening, fit_of
+from .ledger import Amount, Caps, in_units
+from .manifest import Carried
 from .ports import Observer, Sink, Source, TextHeard, Worker
 from .prices.book import PriceBook
 from .providers.registry import Route, resolve
 from .retry import RetryPolicy
 from .routes import Routes
 from .sources.parameters import job_params
+from .spending import Spending, unpriced
+from .summary import Tally
 
 REPORTS_COSTS = "openrouter"
 """The provider that says of each answer what it cost."""
@@ -86,6 +90,8 @@ class Pipeline:
         self.routes = resolve(config, self.environ)
         self.first = self.routes[0]
         self.prices = PriceBook(config, self.routes)
+        self._check_prices()
+        self.spending: Spending | None = None
         self.ceiling = _make_room(self.routes, config.max_concurrency)
         self.weights = {
             route.target: require(route.embedded, self.environ)
@@ -117,6 +123,35 @@ class Pipeline:
                     )
         return rules
 
+    def _check_prices(self) -> None:
+        """Money that nobody can count can't be kept within a budget. Raises ConfigError."""
+        if self.config.max_cost is None:
+            return
+        prices = self.prices
+        for route in self.routes:
+            if prices.billed(route.name) and prices.of(route.name, route.model) is None:
+                raise ConfigError(unpriced(prices, route.name, route.model))
+
+    def budget(self, carried: Carried, tally: Tally, observe: Observer) -> None:
+        """Keep what the job uses up within its caps, of which earlier runs took ``carried``."""
+        config = self.config
+        caps = Caps(config.max_cost, config.max_tokens_total)
+        if caps == Caps():
+            return
+        if caps.cost is not None and carried.usd is None and carried.tokens:
+            observe(Noted("what earlier runs cost is not known: the budget counts it as nothing"))
+        earlier = Amount(in_units(carried.usd or 0.0), carried.tokens)
+        self.spending = Spending(caps, self.prices, self.drain, earlier)
+        tally.budget = self.spending.figures
+
+    def used(self) -> Carried | None:
+        """What this run and the ones before it used up, at worst; None where there is no budget."""
+        if self.spending is None:
+            return None
+        figures = self.spending.figures()
+        money = figures.max_cost is not None or figures.used_usd > 0
+        return Carried(figures.used_usd if money else None, figures.used_tokens)
+
     def started(self, output: str, total: int | None, size: int | None = None) -> JobStarted:
         """What observers are told first; ``size`` in bytes."""
         first, *others = self.routes
@@ -131,6 +166,8 @@ class Pipeline:
             auto=auto,
             fallbacks=[route.label for route in others],
             bytes=size,
+            max_cost=self.config.max_cost,
+            spent_before=0.0 if self.spending is None else self.spending.figures().earlier_usd,
         )
 
     @asynccontextmanager
@@ -170,6 +207,7 @@ class Pipeline:
             observer=observe,
             random=random.random,
             heard=heard,
+            spending=self.spending,
         )
         await engine.run(source, around(call), sink)
 

@@ -31,8 +31,9 @@ class Progress(Struct, eq=False):
     ``broke_at``; ``attempts`` are all, on all lanes. ``whole`` says that the next attempt asks for
     the answer in one piece, ``tried_whole`` that this was done although the route streams.
     ``paused`` says that the last error paused the route, ``probe`` that the row finds out for the
-    others whether the lane answers. ``cost`` is what all attempts have cost so far in USD, as
-    far as that is known; ``unpriced`` says that one of them used tokens and nobody knows a price.
+    others whether the lane answers. ``untold`` says that the last attempt broke off,
+    and nobody told what it used. ``cost`` is what all attempts have cost so far in USD, as far as
+    that is known; ``unpriced`` says that one of them used tokens and nobody knows a price.
     """
 
     row: Request
@@ -57,6 +58,7 @@ class Progress(Struct, eq=False):
     best: Best | None = None
     cost: float | None = None
     unpriced: bool = False
+    untold: bool = False
 
     def take(self, lane: Lane, place: int) -> list[str]:
         """Go on with this lane; returns the names of the parameters that were dropped for it.
@@ -84,12 +86,16 @@ class Progress(Struct, eq=False):
 
         One that broke off before its usage came adds nothing: what it cost nobody knows.
         """
-        assert self.lane is not None  # noqa: S101 - it gave the answer
-        cost = self.lane.cost_of(self.request.model, answer.usage, answer.cost_usd)
+        cost = self.cost_of(answer)
         if cost is not None:
             self.cost = cost if self.cost is None else self.cost + cost
         elif answer.usage is not None or answer.status is not None:
             self.unpriced = True
+
+    def cost_of(self, answer: Answer) -> float | None:
+        """What this attempt cost in USD, as far as it is known."""
+        assert self.lane is not None  # noqa: S101 - it gave the answer
+        return self.lane.cost_of(self.request.model, answer.usage, answer.cost_usd)
 
     def give_up(self, error: ProviderError, reason: str) -> None:
         """This lane can't answer the row."""

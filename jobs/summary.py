@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from msgspec import UNSET, Struct
 
 from .bill import Bill
-from .bound import Bound, Evidence, bound
+from .bound import Bound, Evidence, TimeSpent, bound
+from .budget import Budget
 from .coverage import Analysis, Covering
 from .drain import Stop
 from .events import (
@@ -26,7 +27,7 @@ from .events import (
     RowSkipped,
     SourceWaited,
 )
-from .histogram import Histogram
+from .histogram import Histogram, Percentiles
 from .model import GOOD, Metrics, Tidied, Usage
 from .reuse import reuse
 from .traffic import RouteFigures, Traffic
@@ -34,22 +35,6 @@ from .traffic import RouteFigures, Traffic
 NOTHING = Tidied()
 START = 8
 """Where ``auto`` begins, for a run in which it never changed."""
-
-
-class Percentiles(Struct, frozen=True):
-    """In seconds; None where there was no value."""
-
-    p50: float | None
-    p95: float | None
-
-
-class TimeSpent(Struct, frozen=True):
-    """Where the rows' time went, in seconds, added up over all rows (they run side by side)."""
-
-    limit: float
-    provider: float
-    backoff: float
-    source: float
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -67,7 +52,9 @@ class Summary(Struct, frozen=True, kw_only=True):
     parameter which their route does not know, by its name. ``reused`` counts the rows that were not
     asked: ``same`` has the answer of a row that asked the same, ``cached`` one out of the cache;
     they count for no figure but that of their status. ``bound`` says what bounded the run.
-    ``analysis`` is set where documents were analysed; rows are their chunks and folds then.
+    ``uncertain`` counts attempts that broke off and may have been billed, nobody knows for what;
+    ``budget`` is set where there is one, ``analysis`` where documents were analysed: rows are their
+    chunks and folds then.
     """
 
     output: str
@@ -100,6 +87,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     first_invalid: str | None = None
     output_lines: Tidied = NOTHING
     stopped: Stop | None = None
+    uncertain: int = 0
+    budget: Budget | None = None
     analysis: Analysis | None = None
 
     @property
@@ -141,6 +130,8 @@ class Tally:
         self.folds = 0
         self.dropped: Counter[str] = Counter()
         self.reused: Counter[str] = Counter()
+        self.uncertain = 0
+        self.budget: Callable[[], Budget] | None = None
         self.traffic: dict[str, Traffic] = {}
         self.covering = Covering()
 
@@ -151,6 +142,7 @@ class Tally:
             case RowSkipped():
                 self.skipped[event.status] += 1
             case AttemptFailed():
+                self.uncertain += event.untold
                 if event.wait is not None:
                     self.retries[event.error.type] += 1
                     self.backoff += event.wait
@@ -242,8 +234,8 @@ class Tally:
             wall_s=round(wall, 3),
             rows_per_s=round(done / wall, 2) if wall > 0 else 0.0,
             output_tokens_per_s=round(self.usage.output_tokens / wall, 2) if wall > 0 else 0.0,
-            ttft_s=Percentiles(self.ttft.percentile(50), self.ttft.percentile(95)),
-            latency_s=Percentiles(self.latency.percentile(50), self.latency.percentile(95)),
+            ttft_s=self.ttft.percentiles,
+            latency_s=self.latency.percentiles,
             attempts=self.attempts,
             retries=dict(self.retries),
             failures=dict(self.failures),
@@ -262,6 +254,8 @@ class Tally:
             reused=dict(self.reused),
             output_lines=tidied,
             stopped=stopped,
+            uncertain=self.uncertain,
+            budget=self.budget and self.budget(),
             analysis=self._analysis(),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 
 from ..drain import Drain, Stop
@@ -59,6 +60,7 @@ class LocalEngine:
     Rows are read when a pump is free, so what is held in memory is at most four times the widest
     width in rows, however long the input. When ``drain`` is asked for, rows that were not sent yet
     are let go (a resumed run sends them), those with the provider have ``grace`` seconds to finish.
+    Where a budget is what ends the job, they have all the time they take: they are paid for.
     """
 
     def __init__(
@@ -99,9 +101,11 @@ class LocalEngine:
             # The row whose failure ends the job has its end; only the others may still finish.
             own = asyncio.current_task()
             in_flight = sum(seat.task is not own for seat in self._seats)
-            self._observe(Draining(stop.message, in_flight, self._grace))
-            loop = asyncio.get_running_loop()
-            deadline = loop.call_later(self._grace, self._cancel, list(self._seats))
+            grace = math.inf if stop.cause == "budget" else self._grace
+            self._observe(Draining(stop.message, in_flight, grace))
+            if grace < math.inf:
+                loop = asyncio.get_running_loop()
+                deadline = loop.call_later(grace, self._cancel, list(self._seats))
 
         try:
             async with asyncio.TaskGroup() as group:

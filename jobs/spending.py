@@ -1,0 +1,252 @@
+"""A budget that holds: what an attempt may use up at worst is set aside before it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from types import TracebackType
+
+from msgspec import Struct
+
+from .budget import Budget
+from .drain import Drain, Stop
+from .errors import Unpriced
+from .lane import Lane
+from .ledger import NOTHING, UNIT, Amount, Caps, Ledger, dollars, in_units
+from .model import Request, Usage
+from .ports import Seat
+from .prices.book import PriceBook
+from .tokens import TokenCounter
+from .worstcase import WorstCase, worst_case
+
+
+class Excess(Struct):
+    """How far a route's answers went beyond what was thought their worst case.
+
+    ``input`` and ``output`` in tokens; ``markup`` is the factor by which it costs more than its
+    price says.
+    """
+
+    input: int = 0
+    output: int = 0
+    markup: float = 1.0
+
+    def learn(self, worst: WorstCase, usage: Usage) -> None:
+        """Widen by what was used; nothing ever makes it narrower."""
+        self.input = max(self.input, usage.input_tokens - worst.input)
+        self.output = max(self.output, usage.output_tokens - worst.output)
+
+
+class Spending:
+    """Sets aside the worst case of each attempt, first come, first served; one for a job.
+
+    Who does not fit beside what is set aside waits until others have settled, and all that came
+    later wait behind him. When he can't fit any more, the job is asked to end: what is under way
+    then is finished. So a cap is used up to the worst case of one attempt.
+    """
+
+    __slots__ = (
+        "_caps",
+        "_counter",
+        "_drain",
+        "_earlier",
+        "_excess",
+        "_ledger",
+        "_line",
+        "_prices",
+    )
+
+    def __init__(
+        self, caps: Caps, prices: PriceBook, drain: Drain, earlier: Amount = NOTHING
+    ) -> None:
+        self._caps = caps
+        self._prices = prices
+        self._earlier = earlier
+        self._ledger = Ledger(caps, earlier)
+        self._drain = drain
+        self._counter = TokenCounter()
+        self._line: deque[_Waiting] = deque()
+        self._excess: dict[str, Excess] = {}
+
+    async def book(self, lane: Lane, request: Request, seat: Seat) -> Booking:
+        """Wait until the attempt is paid for; the caller opens what is returned, and settles it.
+
+        Raises :class:`.errors.Unpriced` and :class:`.errors.Unbounded` at once, where nobody can
+        say what it may use up; what ``seat`` raises, where the job is ending.
+        """
+        excess = self._excess.setdefault(lane.label, Excess())
+        case = worst_case(request, lane.provider.name, self._counter)
+        worst = self._priced(lane, request, case, excess)
+        if self._line or not self._ledger.fits(worst):
+            await self._wait(worst, seat)
+        else:
+            self._ledger.set_aside(worst)
+        return Booking(self, lane, request, case, worst)
+
+    def _priced(self, lane: Lane, request: Request, case: WorstCase, excess: Excess) -> Amount:
+        read, said = case.input + excess.input, case.output + excess.output
+        if self._caps.cost is None:
+            return Amount(0, read + said)
+        price = lane.price_of(request.model)
+        if price is not None:
+            return Amount(in_units(price.worst(read, said) * excess.markup), read + said)
+        name = lane.provider.name
+        if not self._prices.billed(name):
+            return Amount(0, read + said)
+        raise Unpriced(unpriced(self._prices, name, request.model), provider=name)
+
+    async def _wait(self, worst: Amount, seat: Seat) -> None:
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), worst)
+        with seat:
+            self._line.append(waiting)
+            try:
+                self._look()
+                await waiting.turn
+            except BaseException:
+                if waiting in self._line:
+                    self._line.remove(waiting)
+                elif not waiting.turn.cancelled():  # it was woken in the same moment
+                    self._ledger.give_back(worst)
+                self._look()
+                raise
+
+    def _look(self) -> None:
+        """Let in from the line who fits; end the job where its head can't fit any more."""
+        line, ledger = self._line, self._ledger
+        while line and self._drain.stop is None:
+            worst = line[0].worst
+            if line[0].turn.done():  # cancelled, and about to say so
+                line.popleft()
+            elif ledger.fits(worst):
+                ledger.set_aside(worst)
+                line.popleft().turn.set_result(None)
+            elif ledger.could_fit(worst):
+                return
+            else:
+                self._drain.request(Stop("budget", self._reached(worst)))
+
+    def _reached(self, worst: Amount) -> str:
+        caps, ledger = self._caps, self._ledger
+        money_left = caps.cost is None or (
+            worst.money + ledger.known.money + ledger.uncertain.money <= in_units(caps.cost)
+        )
+        if caps.cost is not None and not money_left:
+            cap, may = dollars(caps.cost), f"cost up to {dollars(worst.money / UNIT, up=True)}"
+            flag, all_of_it = "--max-cost", worst.money > in_units(caps.cost)
+        else:
+            cap, may = f"{caps.tokens:,} tokens", f"use up to {worst.tokens:,}"
+            flag, all_of_it = "--max-tokens-total", worst.tokens > (caps.tokens or 0)
+        end = "is too small" if all_of_it else "is reached"
+        return (
+            f"the budget of {cap} {end}: the next row may {may}; raise {flag} and run the same "
+            "command again"
+        )
+
+    def settled(self, booking: Booking, usage: Usage, cost: float | None) -> None:
+        """An attempt told what it used up."""
+        lane, request, worst = booking.lane, booking.request, booking.worst
+        excess = self._excess[lane.label]
+        excess.learn(booking.case, usage)
+        if cost is None or not math.isfinite(cost):
+            money = worst.money
+        else:
+            money = in_units(max(0.0, cost))
+            price = lane.price_of(request.model)
+            ought = 0.0 if price is None else price.worst(usage.input_tokens, usage.output_tokens)
+            if cost > ought > 0:
+                excess.markup = max(excess.markup, cost / ought)
+        tokens = max(0, usage.input_tokens + usage.output_tokens)
+        self._ledger.settle(worst, Amount(money, tokens))
+        self._look()
+
+    def doubted(self, booking: Booking) -> None:
+        """An attempt was sent and ended without telling what it used up."""
+        self._ledger.doubt(booking.worst)
+        self._look()
+
+    def returned(self, booking: Booking) -> None:
+        """An attempt was never sent, or refused before it was answered."""
+        self._ledger.give_back(booking.worst)
+        self._look()
+
+    def figures(self) -> Budget:
+        """As of now; what is under way counts for nothing yet."""
+        ledger, caps = self._ledger, self._caps
+        return Budget(
+            max_cost=caps.cost,
+            max_tokens=caps.tokens,
+            spent_usd=ledger.known.money / UNIT,
+            spent_tokens=ledger.known.tokens,
+            earlier_usd=self._earlier.money / UNIT,
+            earlier_tokens=self._earlier.tokens,
+            uncertain=ledger.uncertain_count,
+            uncertain_usd=ledger.uncertain.money / UNIT,
+            uncertain_tokens=ledger.uncertain.tokens,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Spending {self._ledger!r}, {len(self._line)} wait>"
+
+
+class _Waiting(Struct, eq=False):
+    turn: asyncio.Future[None]
+    worst: Amount
+
+
+class Booking:
+    """The worst case of one attempt, set aside while its context is open.
+
+    ``sent`` says that it went out: one that has no end then counts at its worst.
+    """
+
+    __slots__ = ("_open", "_spending", "case", "lane", "request", "sent", "worst")
+
+    def __init__(
+        self, spending: Spending, lane: Lane, request: Request, case: WorstCase, worst: Amount
+    ) -> None:
+        self._spending = spending
+        self._open = True
+        self.lane = lane
+        self.request = request
+        self.case = case
+        self.worst = worst
+        self.sent = False
+
+    def __enter__(self) -> Booking:
+        return self
+
+    def settle(self, usage: Usage | None, cost: float | None) -> None:
+        """What it used up, as it was told; nothing else is known where that is None."""
+        self._open = False
+        if usage is None:
+            self._spending.doubted(self)
+        else:
+            self._spending.settled(self, usage, cost)
+
+    def give_back(self) -> None:
+        """It was refused before it was answered."""
+        self._open = False
+        self._spending.returned(self)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if not self._open:
+            return
+        self._open = False
+        if self.sent:
+            self._spending.doubted(self)
+        else:
+            self._spending.returned(self)
+
+    def __repr__(self) -> str:
+        return f"<Booking of {self.worst}>"
+
+
+def unpriced(prices: PriceBook, provider: str, model: str) -> str:
+    """Why a budget can't hold for this model, in words for a user."""
+    return f"--max-cost can't hold: {prices.unknown(provider, model)}"
