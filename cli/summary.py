@@ -11,6 +11,7 @@ from llmbatch.jobs.summary import Summary
 from llmbatch.jobs.traffic import RouteFigures
 
 from .analysissummary import analysis_lines
+from .budgetsummary import budget_lines
 from .costsummary import cost_lines
 from .figures import duration, rate
 
@@ -31,7 +32,7 @@ def block(summary: Summary) -> list[str]:
     if usage.input_tokens or usage.output_tokens:
         cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
         lines.append(f"tokens     {usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out")
-    lines += cost_lines(summary)
+    lines += [*cost_lines(summary), *budget_lines(summary)]
     if len(summary.answered) > 1 or summary.fallbacks:
         lines.append(f"answers    {_answers(summary)}")
     if summary.reused:
