@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,7 @@ if TYPE_CHECKING:
     from llmbatch.jobs.providers.registry import Located
     from llmbatch.jobs.settings import Settings
 
-MASK = "***"
 _WIDEST = 60
-_SECRET = re.compile(
-    r"auth|bearer|signature|key|token|secret|passw|cookie|credential|session", re.IGNORECASE
-)
-_URL_SECRET = re.compile(r"(?<=//).*(?=@)|(?<=[?#]).*")
 
 
 @click.group()
@@ -61,8 +55,10 @@ def show(ctx: click.Context, /, *, as_json: bool, **_: Any) -> None:
 
 
 def _rows(settings: Settings) -> Iterator[tuple[str, Any, str]]:
+    from llmbatch.jobs.masks import masked
+
     for key, origin in settings.origins.items():
-        yield key, _masked(key, _value(settings, key)), origin
+        yield key, masked(key, _value(settings, key)), origin
 
 
 def _value(settings: Settings, key: str) -> Any:
@@ -81,36 +77,6 @@ def _value(settings: Settings, key: str) -> Any:
                 found = getattr(entry, field)
                 return found[header] if header else found
     return value
-
-
-def _masked(key: str, value: Any) -> Any:
-    """The value, without what may be a secret."""
-    from llmbatch.jobs.keys import safe_program, safe_variable
-
-    name = key.rpartition(".")[2]
-    if not isinstance(value, str):
-        return _inside(value)
-    if key.startswith("providers.") and ".headers." in key:
-        return MASK if _SECRET.search(key.partition(".headers.")[2]) else value
-    if name == "api_key_env":
-        return safe_variable(value)
-    if name == "api_key_cmd":
-        return safe_program(value)
-    if name == "base_url":
-        return _URL_SECRET.sub(MASK, value) if "://" in value else MASK
-    if key.startswith("params.") and _SECRET.search(name):
-        return MASK
-    return value
-
-
-def _inside(value: Any) -> Any:
-    """Headers and the like within a request parameter."""
-    if isinstance(value, Mapping):
-        return {
-            key: MASK if isinstance(item, str) and _SECRET.search(key) else _inside(item)
-            for key, item in value.items()
-        }
-    return [_inside(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _route(located: Located) -> dict[str, Any]:

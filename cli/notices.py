@@ -9,6 +9,7 @@ from llmbatch.jobs.events import (
     BreakerOpened,
     Event,
     LimitLearned,
+    Noted,
     RoutePaused,
     RouteStopped,
 )
@@ -46,6 +47,8 @@ class Notices:
                     return None
                 self._out.remove(route)
                 return f"{route} answers again, after {duration(outage)}"
+            case Noted(text):
+                return text
             case RouteStopped(route, reason):
                 return f"{route} is out of this job: {reason}"
             case RoutePaused(route, seconds):

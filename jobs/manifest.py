@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import socket
@@ -24,6 +25,7 @@ SUFFIX = ".manifest.json"
 MAKER = "llmbatch/"
 MARK = f"{MAKER}1"
 _BEGIN = f'{{"manifest":"{MAKER}'.encode()
+_NOWHERE = (errno.ENAMETOOLONG, errno.ENOTDIR)
 LARGEST = 64 << 20
 """Bytes; no manifest is that long."""
 
@@ -174,6 +176,8 @@ def find_manifest(output: str | os.PathLike[str]) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in _NOWHERE:  # writing it will say so
+            return None
         why = getattr(error, "strerror", None) or "not a path"
         raise ConfigError(f"{path}: can't read the manifest: {why}") from None
     try:
@@ -195,7 +199,9 @@ def write_manifest(manifest: Manifest) -> None:
     try:
         write_whole(path, [encoded(manifest)])
     except OSError as error:
-        raise SinkError(f"{path}: can't write the manifest: {error.strerror}") from error
+        raise SinkError(
+            f"{path}: can't write the manifest: {error.strerror}: name another output"
+        ) from error
 
 
 def encoded(manifest: Manifest) -> bytes:

@@ -22,10 +22,11 @@ def scan(
     limit: int | None = None,
     strict: bool = False,
     stopped: Callable[[], bool] = lambda: False,
+    counted: Callable[[str, int], None] = lambda path, rows: None,  # noqa: ARG005
 ) -> int | None:
     """The number of rows; None where an input can be read only once (it is left out here).
 
-    Gives up, with None, as soon as ``stopped`` says so.
+    Gives up, with None, as soon as ``stopped`` says so. ``counted`` is told of each input's rows.
 
     Raises SourceError for an id that occurs twice, for inputs without a row, for data that can't
     be read, and with ``strict`` for invalid rows; ConfigError for ``strict`` on standard input.
@@ -41,6 +42,7 @@ def scan(
     invalid = _InvalidRows(parser)
     rows = 0
     for source in inputs:
+        before = rows
         if source.rereadable and rows != limit:
             for lines in source.blocks():
                 wanted = lines if limit is None else lines[: limit - rows]
@@ -52,6 +54,7 @@ def scan(
                     invalid.add(source, wanted)
                 if rows == limit:
                     break
+            counted(source.path, rows - before)
     invalid.refuse(rows)
     if not rows and not once:
         raise no_rows(inputs)

@@ -16,7 +16,7 @@ from .document import Document
 from .encoding import check_encoding
 from .forms import File, text_size
 
-_OWN = re.compile(r"\.(?:analysis|results)\.")
+_OWN = re.compile(r"\.(?:analysis|results)\.|\.manifest\.json$")
 
 
 class Skipped(Struct, frozen=True):
@@ -39,9 +39,9 @@ def find(
     """The documents that ``paths`` (files, folders, globs, ``-``) name.
 
     ``encoding`` is the user's word for all of them. Folders and globs leave out hidden files, and
-    results of earlier runs (``*.analysis.*``, ``*.results.*``, and ``outputs``, the paths of this
-    run), unless a pattern names them. Each file is opened and its beginning is read: what can't be
-    is an error where the user named it, else it is skipped.
+    what earlier runs wrote (``*.analysis.*``, ``*.results.*``, ``*.manifest.json``, and
+    ``outputs``, the paths of this run), unless a pattern names it. Each file is opened and its
+    beginning is read: what can't be is an error where the user named it, else it is skipped.
 
     Raises ConfigError where there are no paths, the encoding is none, or an extra is missing; and
     SourceError for what can't be read, and for a folder or a pattern without a document.

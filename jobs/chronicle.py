@@ -1,0 +1,246 @@
+"""Keeps the manifest of a run: at its start, before its output is tidied, at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct, structs
+
+from .account import Account
+from .drain import Stop
+from .errors import LlmbatchError, SinkError
+from .events import Noted
+from .manifest import (
+    BrokenManifest,
+    Carried,
+    InputFacts,
+    Manifest,
+    RouteFacts,
+    SchemaFacts,
+    State,
+    carried,
+    find_manifest,
+    utc_now,
+    versions,
+    write_manifest,
+)
+from .ports import Observer
+from .providers.registry import Route
+from .sinks.file import FileSink
+from .summary import Summary
+
+BLOCK = 1 << 20
+
+CUT_OFF = (
+    "the last run of this output ended without its end (killed?): what was in flight then may have "
+    "been billed and is not counted"
+)
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a job is told to do, as its manifest says it; ``config`` without secrets.
+
+    ``files`` are its inputs or documents, and whether each can be read twice.
+    """
+
+    job: Literal["run", "analyze"]
+    output: str
+    format: str
+    config: Mapping[str, Any]
+    routes: Sequence[Route]
+    files: Sequence[tuple[str, bool]]
+    schema: str | None = None
+    fresh: bool = False
+    rewrites: bool = False
+    """Whether its end may rewrite the output although it began without a line."""
+
+
+class Chronicle:
+    """One run's manifest. For what is no file (standard output, a pipe) there is none.
+
+    ``rows`` are those of each input, by its path, as far as they were counted. ``earlier`` is the
+    manifest that was there, ``carried`` what earlier runs spent. ``spent`` may be set to what all
+    runs spent up to now; else it is what the lines say.
+    """
+
+    def __init__(self, facts: Facts, observe: Observer) -> None:
+        self._facts = facts
+        self._observe = observe
+        self._sink: FileSink | None = None
+        self._notes: list[str] = []
+        self._manifest: Manifest | None = None
+        self._tidies = facts.rewrites
+        self._before: tuple[float | None, int] = (None, 0)
+        self.rows: Counter[str] = Counter()
+        self.earlier: Manifest | None = None
+        self.carried = Carried()
+        self.spent: Carried | None = None
+
+    async def begin(self, sink: object, total: int | None) -> None:
+        """The output is held: write who holds it, and read what was before.
+
+        Raises ConfigError where the place of the manifest is taken, SinkError.
+        """
+        if isinstance(sink, FileSink):
+            self._sink = sink
+            await asyncio.to_thread(self._begin, sink.index.account, total)
+            self._say()
+
+    async def tidying(self) -> None:
+        """Every row has its result, and lines may go from now on."""
+        self._settle()
+        if self._tidies:
+            await self._write("tidying")
+
+    async def end(self, summary: Summary, problem: str | None = None) -> None:
+        """The job has its end; ``problem`` is what broke it off. What fails here is only said."""
+        self._settle()
+        stopped = Stop("fatal", problem) if problem else summary.stopped
+        await self._write(
+            "stopped" if stopped else "finished",
+            stopped=stopped,
+            ended_at=utc_now(),
+            total=summary.total,
+            not_run=summary.not_run,
+            limits=summary.routes,
+            wall_s=summary.wall_s,
+            rows_per_s=summary.rows_per_s,
+            output_tokens_per_s=summary.output_tokens_per_s,
+        )
+
+    @asynccontextmanager
+    async def until_broken(self, summary: Callable[[], Summary]) -> AsyncGenerator[None, None]:
+        """What is raised inside, as by an output that fails, is the job's end."""
+        try:
+            yield
+        except LlmbatchError as error:
+            await self.end(summary(), str(error))
+            raise
+
+    def _begin(self, lines: Account, total: int | None) -> None:
+        facts = self._facts
+        self.earlier = self._find()
+        self.carried = carried(self.earlier, lines)
+        if self.earlier is not None and self.earlier.state in ("running", "tidying"):
+            self._notes.append(CUT_OFF)  # it has no end, and the output is ours now
+        self._before = (lines.usd, lines.tokens)
+        self._tidies = self._tidies or bool(lines.rows)
+        llmbatch, python = versions()
+        now = utc_now()
+        self._manifest = Manifest(
+            llmbatch=llmbatch,
+            python=python,
+            job=facts.job,
+            state="running",
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started_at=now,
+            written_at=now,
+            runs=1 if self.earlier is None else self.earlier.runs + 1,
+            output=facts.output,
+            format=facts.format,
+            config=facts.config,
+            routes=[
+                RouteFacts(label=r.label, name=r.name, model=r.model, target=r.target)
+                for r in facts.routes
+            ],
+            schema=None if facts.schema is None else _schema(facts.schema),
+            inputs=[_input(path, again, self.rows) for path, again in facts.files],
+            total=total,
+            **self._amounts(lines),
+        )
+        write_manifest(self._manifest)
+
+    async def _write(self, state: State, **more: Any) -> None:
+        if self._manifest is None or self._sink is None:
+            return
+        amounts = self._amounts(self._sink.index.account)
+        self._manifest = structs.replace(
+            self._manifest, state=state, written_at=utc_now(), **{**amounts, **more}
+        )
+        try:
+            await asyncio.to_thread(write_manifest, self._manifest)
+        except SinkError as error:
+            self._notes.append(f"{error}; the results are safe")
+        self._say()
+
+    def _say(self) -> None:
+        for note in self._notes:
+            self._observe(Noted(note))
+        self._notes.clear()
+
+    def _amounts(self, lines: Account) -> dict[str, Any]:
+        spent = self.spent or self.carried
+        return {
+            "rows": {status: number for status, number in lines.rows.items() if number},
+            "spent_usd": _rounded(spent.usd),
+            "spent_tokens": spent.tokens,
+            "lines_usd": _rounded(lines.usd),
+            "lines_tokens": lines.tokens,
+            "unpriced": lines.unpriced,
+        }
+
+    def _settle(self) -> None:
+        """What was spent, as far as lines say: before this run, and by those that it added."""
+        if self.spent is None and self._sink is not None:
+            usd, tokens = self._before
+            lines = self._sink.index.account
+            more = None if lines.usd is None else lines.usd - (usd or 0.0)
+            known = (self.carried.usd, more)
+            self.spent = Carried(
+                None if known == (None, None) else (self.carried.usd or 0.0) + (more or 0.0),
+                self.carried.tokens + lines.tokens - tokens,
+            )
+
+    def _find(self) -> Manifest | None:
+        try:
+            found = find_manifest(self._facts.output)
+        except BrokenManifest as error:
+            self._notes.append(
+                f"{error}: it is written anew, and what earlier runs spent is what the lines of "
+                "the output say"
+            )
+            return None
+        return None if self._facts.fresh else found
+
+    def __repr__(self) -> str:
+        return f"<Chronicle of {self._facts.output}, {self._manifest and self._manifest.state}>"
+
+
+def _input(path: str, rereadable: bool, rows: Mapping[str, int]) -> InputFacts:
+    if not rereadable:
+        return InputFacts(path=path, rereadable=False)
+    try:
+        size, digest = hashed(path)
+    except OSError:  # whoever reads it says so
+        return InputFacts(path=path, rows=rows.get(path))
+    return InputFacts(path=path, bytes=size, blake2b=digest, rows=rows.get(path))
+
+
+def hashed(path: str) -> tuple[int, str]:
+    """Bytes and hash of a file; a gigabyte takes about a second. Raises OSError."""
+    digest, size = blake2b(digest_size=32), 0
+    block = bytearray(BLOCK)
+    view = memoryview(block)
+    with Path(path).open("rb", buffering=0) as file:
+        while read := file.readinto(block):
+            digest.update(view[:read])
+            size += read
+    return size, digest.hexdigest()
+
+
+def _schema(text: str) -> SchemaFacts:
+    return SchemaFacts(text=text, blake2b=blake2b(text.encode(), digest_size=32).hexdigest())
+
+
+def _rounded(usd: float | None) -> float | None:
+    """To what a single token may cost, and not to the noise of sums."""
+    return None if usd is None else round(usd, 12)
