@@ -159,7 +159,8 @@ class Usage(Struct, frozen=True):
 
     ``cached_tokens`` are part of ``input_tokens``, ``reasoning_tokens`` of ``output_tokens``.
     ``cache_write_tokens`` are part of ``input_tokens`` too: what the provider put into its cache,
-    where it says so and asks a price of its own for it.
+    where it says so and asks a price of its own for it, ``cache_write_1h_tokens`` the part of those
+    that it keeps for an hour.
     """
 
     input_tokens: int = 0
@@ -167,16 +168,22 @@ class Usage(Struct, frozen=True):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     cache_write_tokens: int | UnsetType = UNSET
+    cache_write_1h_tokens: int | UnsetType = UNSET
 
     def __add__(self, other: Usage) -> Usage:
-        written = (self.cache_write_tokens, other.cache_write_tokens)
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
-            UNSET if written == (UNSET, UNSET) else sum(tokens or 0 for tokens in written),
+            _sum(self.cache_write_tokens, other.cache_write_tokens),
+            _sum(self.cache_write_1h_tokens, other.cache_write_1h_tokens),
         )
+
+
+def _sum(*counts: int | UnsetType) -> int | UnsetType:
+    told = [count for count in counts if count is not UNSET]
+    return sum(told) if told else UNSET
 
 
 class Quota(Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from ..model import Usage
 
@@ -17,15 +17,33 @@ class Rates(Struct, frozen=True):
     """USD for a million tokens.
 
     ``cached`` is for input out of the provider's cache, ``cache_write`` for input that it puts
-    there; None is the rate of ``input``. ``reasoning`` is for output that is thought, None is the
-    rate of ``output``.
+    there; None is the rate of ``input``. ``cache_write_1h`` is for input that it keeps there for an
+    hour, None is the rate of ``cache_write``. ``reasoning`` is for output that is thought, None is
+    the rate of ``output``.
     """
 
     input: float
     output: float
     cached: float | None = None
     cache_write: float | None = None
+    cache_write_1h: float | None = None
     reasoning: float | None = None
+
+    @property
+    def from_cache(self) -> float:
+        return self.input if self.cached is None else self.cached
+
+    @property
+    def to_cache(self) -> float:
+        return self.input if self.cache_write is None else self.cache_write
+
+    @property
+    def to_cache_1h(self) -> float:
+        return self.to_cache if self.cache_write_1h is None else self.cache_write_1h
+
+    @property
+    def thought(self) -> float:
+        return self.output if self.reasoning is None else self.reasoning
 
 
 class Price(Struct, frozen=True):
@@ -46,29 +64,29 @@ class Price(Struct, frozen=True):
     def cost(self, usage: Usage) -> float:
         """USD for what a provider counted in one request."""
         rates = self._at(usage.input_tokens)
-        written = 0 if usage.cache_write_tokens is UNSET else usage.cache_write_tokens
+        written, for_long = _told(usage.cache_write_tokens), _told(usage.cache_write_1h_tokens)
         plain = max(0, usage.input_tokens - usage.cached_tokens - written)
         total = plain * rates.input
+        total += usage.cached_tokens * rates.from_cache
+        total += max(0, written - for_long) * rates.to_cache + for_long * rates.to_cache_1h
         if rates.reasoning is None:
             total += usage.output_tokens * rates.output
         else:
             said = max(0, usage.output_tokens - usage.reasoning_tokens)
             total += said * rates.output + usage.reasoning_tokens * rates.reasoning
-        total += usage.cached_tokens * _rate(rates.cached, rates)
-        total += written * _rate(rates.cache_write, rates)
         return round(self.request + total / MILLION, DIGITS)
 
     def worst(self, input_tokens: int, output_tokens: int) -> float:
         """USD at most for a request of so many input tokens whose answer has up to so many."""
         reachable = self._reachable(input_tokens)
         most = max(rates_worst(rates) for rates in reachable)
-        longest = max(max(rates.output, rates.reasoning or 0.0) for rates in reachable)
+        longest = max(max(rates.output, rates.thought) for rates in reachable)
         return self.request + (input_tokens * most + output_tokens * longest) / MILLION
 
     def saved(self, usage: Usage) -> float:
         """USD that the provider's cache saved: what its tokens would have cost as plain input."""
         rates = self._at(usage.input_tokens)
-        saved = usage.cached_tokens * (rates.input - _rate(rates.cached, rates))
+        saved = usage.cached_tokens * (rates.input - rates.from_cache)
         return round(saved / MILLION, DIGITS)
 
     def _at(self, input_tokens: int) -> Rates:
@@ -84,8 +102,8 @@ class Price(Struct, frozen=True):
 
 def rates_worst(rates: Rates) -> float:
     """The most that an input token can cost."""
-    return max(rates.input, _rate(rates.cached, rates), _rate(rates.cache_write, rates))
+    return max(rates.input, rates.from_cache, rates.to_cache, rates.to_cache_1h)
 
 
-def _rate(rate: float | None, rates: Rates) -> float:
-    return rates.input if rate is None else rate
+def _told(count: int | UnsetType) -> int:
+    return 0 if count is UNSET else count

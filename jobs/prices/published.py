@@ -54,8 +54,14 @@ LITELLM: Mapping[str, str] = {
 }
 """The same for the prefixes of LiteLLM's model names."""
 
-_TOKENS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-_REASONING = "output_reasoning_mtok"
+_TOKENS = (
+    "input_mtok",
+    "output_mtok",
+    "cache_read_mtok",
+    "cache_write_mtok",
+    "cache_write_1h_mtok",
+    "output_reasoning_mtok",
+)
 
 
 class Published(Struct, frozen=True):
@@ -108,7 +114,7 @@ def price_of(prices: ModelPrice) -> Price | None:
     In the package as here, a tier holds for the whole of a request with more input than its start.
     What can't be counted here (searches, pages, seconds of sound) is left out.
     """
-    stated = {name: getattr(prices, name) for name in (*_TOKENS, _REASONING)}
+    stated = {name: getattr(prices, name) for name in _TOKENS}
     if stated["input_mtok"] is None:
         return None
     starts = sorted({tier.start for each in stated.values() for tier in getattr(each, "tiers", ())})
@@ -138,7 +144,8 @@ def _rates(stated: Mapping[str, Any], tokens: int) -> Rates:
         output=rate("output_mtok") or 0.0,  # an embedding has none
         cached=rate("cache_read_mtok"),
         cache_write=rate("cache_write_mtok"),
-        reasoning=rate(_REASONING),
+        cache_write_1h=rate("cache_write_1h_mtok"),
+        reasoning=rate("output_reasoning_mtok"),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from ..dialects import Dialect
 from ..model import Delta, Request, Status, Usage
@@ -286,7 +286,11 @@ def _normal(usage: Mapping[str, Any]) -> Usage | None:
     details = usage.get("output_tokens_details")
     thought = details.get("thinking_tokens") if isinstance(details, dict) else None
     into = (fresh or 0) + (written or 0) + (read or 0)
-    return Usage(into, out or 0, read or 0, _tokens(thought) or 0)
+    made = usage.get("cache_creation")
+    for_long = _tokens(made.get("ephemeral_1h_input_tokens")) if isinstance(made, dict) else None
+    return Usage(
+        into, out or 0, read or 0, _tokens(thought) or 0, written or UNSET, for_long or UNSET
+    )
 
 
 def _tokens(value: Any) -> int | None:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
+from msgspec import UNSET
+
 from ..model import Delta, Request, Status, Usage
 from .sse import Event, SseParser
 
@@ -101,7 +103,8 @@ def usage_of(value: Any) -> tuple[Usage | None, float | None]:
         cached = _count(value, "prompt_cache_hit_tokens") or 0
     if thought and (into or 0) + (out or 0) + thought == _count(value, "total_tokens"):
         out = (out or 0) + thought  # xAI counts what was thought apart
-    return Usage(into or 0, out or 0, cached, thought), cost_usd
+    written = _details(value, "prompt_tokens_details", "input_tokens_details", "cache_write_tokens")
+    return Usage(into or 0, out or 0, cached, thought, written or UNSET), cost_usd
 
 
 def loads(data: bytes) -> Any:

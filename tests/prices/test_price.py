@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from llmbatch.jobs.model import Usage
 from llmbatch.jobs.prices.price import Price, Rates
@@ -12,7 +13,7 @@ from llmbatch.jobs.prices.price import Price, Rates
 tokens = st.integers(0, 2_000_000)
 rate = st.floats(0, 500, allow_nan=False)
 rates = st.builds(
-    Rates, rate, rate, cached=st.none() | rate, cache_write=st.none() | rate, reasoning=st.none()
+    Rates, rate, rate, st.none() | rate, st.none() | rate, st.none() | rate, st.none() | rate
 )
 prices = st.builds(
     Price,
@@ -30,7 +31,8 @@ def usages(draw: st.DrawFn) -> Usage:
     cached = draw(st.integers(0, into))
     written = draw(st.integers(0, into - cached))
     out = draw(tokens)
-    return Usage(into, out, cached, draw(st.integers(0, out)), written)
+    thought, for_long = draw(st.integers(0, out)), draw(st.integers(0, written))
+    return Usage(into, out, cached, thought, written, for_long)
 
 
 def test_cached_and_written_input_have_prices_of_their_own() -> None:
@@ -38,6 +40,14 @@ def test_cached_and_written_input_have_prices_of_their_own() -> None:
     usage = Usage(1_000_000, 100_000, cached_tokens=600_000, cache_write_tokens=300_000)
     assert price.cost(usage) == 0.3 + 0.18 + 1.125 + 1.5
     assert price.saved(usage) == 0.6 * (3 - 0.3)
+
+
+def test_what_is_kept_for_an_hour_has_a_price_of_its_own() -> None:
+    price = Price(Rates(1, 0, cache_write=1.25, cache_write_1h=2))
+    usage = Usage(1_000_000, cache_write_tokens=800_000, cache_write_1h_tokens=600_000)
+    assert price.cost(usage) == 0.2 + 0.25 + 1.2
+    assert Price(Rates(1, 0, cache_write=1.25)).cost(usage) == 0.2 + 1.0
+    assert price.worst(1_000_000, 0) == 2
 
 
 def test_without_a_price_of_its_own_cached_input_costs_what_input_does() -> None:
@@ -84,5 +94,5 @@ def test_the_worst_grows_with_what_is_allowed(
 def test_what_the_cache_saved_is_what_the_same_would_have_cost_more_without_it(
     price: Price, usage: Usage
 ) -> None:
-    plain = Usage(usage.input_tokens, usage.output_tokens, 0, 0, usage.cache_write_tokens)
+    plain = structs.replace(usage, cached_tokens=0)
     assert price.saved(usage) == pytest.approx(price.cost(plain) - price.cost(usage), abs=1e-8)

@@ -36,6 +36,7 @@ MEASURED = {
     "output_mtok",
     "cache_read_mtok",
     "cache_write_mtok",
+    "cache_write_1h_mtok",
     "output_reasoning_mtok",
     "requests_kcount",
 }
@@ -51,8 +52,7 @@ def models() -> Iterator[tuple[Provider, ModelInfo]]:
 def tokens_alone(prices: ModelPrice) -> bool:
     stated = {name for name, value in vars(prices).items() if value is not None}
     return "input_mtok" in stated and stated <= MEASURED | {
-        "cache_write_1h_mtok",  # no tokens of these kinds are counted in the tests
-        "web_searches_kcount",
+        "web_searches_kcount",  # none of these are counted in the tests
         "storage_searches_kcount",
     }
 
@@ -70,6 +70,7 @@ def theirs(prices: ModelPrice, usage: Usage) -> float:
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cached_tokens,
         cache_write_tokens=usage.cache_write_tokens or 0,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens or 0,
         output_reasoning_tokens=usage.reasoning_tokens,
     )
     return float(prices.calc_price(counted)["total_price"])
@@ -113,7 +114,8 @@ def test_any_usage_costs_what_the_package_says(at: int, data: st.DataObject) -> 
     into, out = data.draw(st.integers(0, 3_000_000)), data.draw(st.integers(0, 200_000))
     cached = data.draw(st.integers(0, into))
     written = data.draw(st.integers(0, into - cached))
-    usage = Usage(into, out, cached, data.draw(st.integers(0, out)), written)
+    thought, for_long = data.draw(st.integers(0, out)), data.draw(st.integers(0, written))
+    usage = Usage(into, out, cached, thought, written, for_long)
     assert ours(prices).cost(usage) == pytest.approx(theirs(prices, usage), rel=1e-9, abs=1e-11)
 
 

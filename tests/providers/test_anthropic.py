@@ -159,7 +159,7 @@ def test_what_follows_the_finish_makes_no_failure_of_it(later: bytes) -> None:
     assert taken.end().status == "ok"
 
 
-def test_usage_counts_all_input_and_names_what_came_from_the_cache() -> None:
+def test_usage_counts_all_input_and_names_what_the_cache_gave_and_took() -> None:
     made = read(
         started(
             input_tokens=10,
@@ -169,7 +169,7 @@ def test_usage_counts_all_input_and_names_what_came_from_the_cache() -> None:
         ),
         ended(usage={"output_tokens": 50, "output_tokens_details": {"thinking_tokens": 30}}),
     )
-    assert made.usage == Usage(330, 50, 300, 30)
+    assert made.usage == Usage(330, 50, 300, 30, 20)
 
 
 def test_usage_is_cumulative_so_the_last_count_holds() -> None:

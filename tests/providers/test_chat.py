@@ -342,6 +342,26 @@ def test_a_whole_answer_without_a_finish_is_malformed() -> None:
             {"prompt_tokens": 32, "completion_tokens": 9, "prompt_cache_hit_tokens": 20},
             Usage(32, 9, 20, 0),
         ),
+        (  # OpenRouter, OpenAI's later models, and LiteLLM's words for Anthropic's
+            {
+                "prompt_tokens": 194,
+                "completion_tokens": 2,
+                "prompt_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 100},
+            },
+            Usage(194, 2, 30, 0, 100),
+        ),
+        (  # the same of OpenAI's responses
+            {
+                "input_tokens": 194,
+                "output_tokens": 2,
+                "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 100},
+            },
+            Usage(194, 2, 0, 0, 100),
+        ),
+        (  # nothing was written
+            {"prompt_tokens": 9, "prompt_tokens_details": {"cache_write_tokens": 0}},
+            Usage(9),
+        ),
     ],
 )
 def test_usage_means_the_same_from_every_provider(usage: Any, expected: Usage) -> None:

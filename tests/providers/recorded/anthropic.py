@@ -32,6 +32,8 @@ ENDS: Mapping[str, tuple[str, Status]] = {
 
 WRITTEN = 15
 """Tokens of the input that are written to the cache; they are counted apart from all others."""
+WRITTEN_1H = 5
+"""Those of them that are kept for an hour."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Anthropic(Shape):
         told = {"id": "msg_01X", "type": "message", "role": "assistant"}
         end = {"stop_reason": None, "stop_sequence": None}
         return {**told, "model": "claude-haiku-4-5", "content": content, **end, "usage": usage}
+
+    def counted(self, usage: Usage) -> Usage:
+        counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+        return Usage(*counts, usage.reasoning_tokens, WRITTEN, WRITTEN_1H)
 
     def whole(self, said: Said) -> Any:
         message = self.message([block for block, _ in _blocks(said)], _usage(said.usage))
@@ -146,6 +152,10 @@ def _usage(usage: Usage) -> dict[str, Any]:
     counted: dict[str, Any] = {
         "input_tokens": usage.input_tokens - usage.cached_tokens - WRITTEN,
         "cache_creation_input_tokens": WRITTEN,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": WRITTEN - WRITTEN_1H,
+            "ephemeral_1h_input_tokens": WRITTEN_1H,
+        },
         "cache_read_input_tokens": usage.cached_tokens,
         "output_tokens": usage.output_tokens,
         "service_tier": "standard",

@@ -25,6 +25,9 @@ from .openai import ENDS, Chat
 from .plain import CountsLittle, Plain, UsageWithFinish
 from .shapes import ANSWERS, Broken, Finish, Recording, Said, Turned, sse
 
+WRITTEN = 12
+"""Tokens of the input that OpenRouter says went into a cache."""
+
 
 @dataclass(frozen=True)
 class Azure(Chat):
@@ -75,10 +78,14 @@ class OpenRouter(Plain):
         return {**super().choice(delta, finish), "native_finish_reason": finish and "done"}
 
     def usage(self, usage: Usage) -> dict[str, Any]:
-        cached = {"cached_tokens": usage.cached_tokens}
+        cached = {"cached_tokens": usage.cached_tokens, "cache_write_tokens": WRITTEN}
         thought = {"reasoning_tokens": usage.reasoning_tokens}
         details = {"prompt_tokens_details": cached, "completion_tokens_details": thought}
         return {**super().usage(usage), "cost": 0.0012, "is_byok": False, **details}
+
+    def counted(self, usage: Usage) -> Usage:
+        counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+        return Usage(*counts, usage.reasoning_tokens, WRITTEN)
 
     def closing(self, word: str, usage: Usage) -> Sequence[bytes | Finish]:
         # The usage comes with a choice that says nothing any more.
