@@ -14,6 +14,8 @@ from .options import JobCommand, JobOption, settings_from
 from .terminal import printable, put
 
 if TYPE_CHECKING:
+    from llmbatch.jobs.prices.book import PriceBook
+    from llmbatch.jobs.prices.price import Price
     from llmbatch.jobs.providers.registry import Located
     from llmbatch.jobs.settings import Settings
 
@@ -38,17 +40,20 @@ def show(ctx: click.Context, /, *, as_json: bool, **_: Any) -> None:
     whether they are there.
     """
     from llmbatch.jobs.errors import ConfigError
+    from llmbatch.jobs.prices.book import PriceBook
     from llmbatch.jobs.providers.registry import locate
 
     settings = settings_from(ctx)
     located: Sequence[Located] = ()
+    routes: Sequence[Mapping[str, Any]] = ()
     problem = None
     try:
         located = locate(settings.config, os.environ)
+        book = PriceBook(settings.config, [each.route for each in located])
+        routes = [_route(each, book) for each in located]
     except ConfigError as error:
         problem = error
     rows = list(_rows(settings))
-    routes = [_route(route) for route in located]
     put(_json(rows, routes, problem) if as_json else _table(rows) + "".join(map(_block, routes)))
     if problem is not None:
         raise problem
@@ -79,7 +84,7 @@ def _value(settings: Settings, key: str) -> Any:
     return value
 
 
-def _route(located: Located) -> dict[str, Any]:
+def _route(located: Located, book: PriceBook) -> dict[str, Any]:
     route = located.route
     shown = {
         "provider": route.name,
@@ -90,12 +95,28 @@ def _route(located: Located) -> dict[str, Any]:
         "rpm": route.rpm,
         "tpm": route.tpm,
         "concurrency": route.concurrency,
+        "price": _price(book.of(route.name, route.model)),
     }
     if route.dialect.wire == "litellm" and route.base_url is None:
         shown |= {"base_url": "known to LiteLLM", "key": "LiteLLM's own variables"}
     if route.embedded is not None:
         shown |= {"base_url": "started on demand on this machine", "key": "none needed"}
     return shown
+
+
+def _price(price: Price | None) -> dict[str, Any] | None:
+    """USD for a million tokens, and who says so; None where nobody knows it."""
+    if price is None:
+        return None
+    rates = price.rates
+    return {
+        "input": rates.input,
+        "output": rates.output,
+        "cached": rates.from_cache,
+        "cache_write": rates.to_cache,
+        "tiers": [above for above, _ in price.tiers],
+        "from": price.source,
+    }
 
 
 def _key(located: Located) -> str:
@@ -144,8 +165,18 @@ def _block(route: Mapping[str, Any]) -> str:
         "key": route["key"],
         "limits": f"rpm {_limit(route['rpm'])}, tpm {_limit(route['tpm'])}, "
         f"concurrency {route['concurrency']}",
+        "price": _priced(route["price"]),
     }
     return "\n" + "".join(f"{name:7} {printable(str(text))}\n" for name, text in lines.items())
+
+
+def _priced(price: Mapping[str, Any] | None) -> str:
+    if price is None:
+        return "unknown"
+    more = f", more above {price['tiers'][0]:,} tokens of input" if price["tiers"] else ""
+    kinds = (("input", "in"), ("cached", "cached"), ("output", "out"))
+    rates = ", ".join(f"${price[kind]:g} {word}" for kind, word in kinds)
+    return f"{rates} for a million tokens{more} (by {price['from']})"
 
 
 def _limit(value: float | None) -> str:

@@ -175,3 +175,46 @@ def test_no_error_about_a_flag_shows_a_key(run: Run, args: list[str]) -> None:
     code, out, err = run(*args)
     assert code == 2
     assert SECRET not in out + err
+
+
+def test_prices_are_shown_with_their_origin(run: Run) -> None:
+    yaml = "prices:\n  openai/gpt-4.1: {input: 2, output: 8.5}\n"
+    code, out, _ = run("--price-in", "1", "--price-out", "0", yaml=yaml)
+    assert code == 0
+    assert row(out, "prices.openai/gpt-4.1.output")[1:] == ["8.5", "llmbatch.yaml:2"]
+    assert row(out, "price_in")[1:] == ["1", "--price-in"]
+
+
+@pytest.mark.parametrize(
+    ("args", "price"),
+    [
+        (
+            ("-m", "openai/gpt-4o-mini"),
+            r"\$0.15 in, \$0.075 cached, \$0.6 out for a million tokens \(by genai-prices [\d.]+\)",
+        ),
+        (
+            ("-m", "openai/gpt-5.4"),
+            r"\$2.5 in, .*, more above 272,000 tokens of input \(by genai-prices [\d.]+\)",
+        ),
+        (
+            ("-m", "openai/gpt-4o-mini", "--price-in", "1", "--price-out", "0"),
+            r"\$1 in, \$1 cached, \$0 out for a million tokens \(by --price-in and --price-out\)",
+        ),
+        (("-m", "m", "--base-url", "http://a/v1"), "unknown"),
+        ((), "unknown"),
+    ],
+)
+def test_the_price_of_a_route_is_shown_and_who_says_so(
+    run: Run, args: tuple[str, ...], price: str
+) -> None:
+    code, out, _ = run(*args)
+    assert code == 0
+    found = next(line for line in out.splitlines() if line.startswith("price   "))
+    assert re.fullmatch(f"price   {price}", found)
+
+
+def test_one_half_of_a_price_is_a_mistake(run: Run) -> None:
+    code, out, err = run("--price-in", "1", "-m", "openai/m")
+    assert code == 2
+    assert "price_in" in out
+    assert "give both --price-in and --price-out" in err
