@@ -17,6 +17,7 @@ from .ledger import NOTHING, UNIT, Amount, Caps, Ledger, dollars, in_units
 from .model import Request, Usage
 from .ports import Seat
 from .prices.book import PriceBook
+from .prices.price import Price
 from .tokens import TokenCounter
 from .worstcase import WorstCase, worst_case
 
@@ -31,6 +32,12 @@ class Excess(Struct):
     input: int = 0
     output: int = 0
     markup: float = 1.0
+
+    def beside(self, worst: WorstCase, price: Price | None) -> Amount:
+        """The worst case, and what experience adds to it."""
+        read, said = worst.input + self.input, worst.output + self.output
+        usd = 0.0 if price is None else price.worst(read, said) * self.markup
+        return Amount(in_units(usd), read + said)
 
     def learn(self, worst: WorstCase, usage: Usage) -> None:
         """Widen by what was used; nothing ever makes it narrower."""
@@ -75,26 +82,22 @@ class Spending:
         Raises :class:`.errors.Unpriced` and :class:`.errors.Unbounded` at once, where nobody can
         say what it may use up; what ``seat`` raises, where the job is ending.
         """
-        excess = self._excess.setdefault(lane.label, Excess())
+        price = None if self._caps.cost is None else self._price(lane, request)
         case = worst_case(request, lane.provider.name, self._counter)
-        worst = self._priced(lane, request, case, excess)
+        excess = self._excess.setdefault(lane.label, Excess())
+        worst = excess.beside(case, price)
         if self._line or not self._ledger.fits(worst):
             await self._wait(worst, seat)
         else:
             self._ledger.set_aside(worst)
         return Booking(self, lane, request, case, worst)
 
-    def _priced(self, lane: Lane, request: Request, case: WorstCase, excess: Excess) -> Amount:
-        read, said = case.input + excess.input, case.output + excess.output
-        if self._caps.cost is None:
-            return Amount(0, read + said)
-        price = lane.price_of(request.model)
-        if price is not None:
-            return Amount(in_units(price.worst(read, said) * excess.markup), read + said)
-        name = lane.provider.name
-        if not self._prices.billed(name):
-            return Amount(0, read + said)
-        raise Unpriced(unpriced(self._prices, name, request.model), provider=name)
+    def _price(self, lane: Lane, request: Request) -> Price | None:
+        """None where nobody asks for money."""
+        price, name = lane.price_of(request.model), lane.provider.name
+        if price is None and self._prices.billed(name):
+            raise Unpriced(unpriced(self._prices, name, request.model), provider=name)
+        return price
 
     async def _wait(self, worst: Amount, seat: Seat) -> None:
         waiting = _Waiting(asyncio.get_running_loop().create_future(), worst)

@@ -22,12 +22,14 @@ from llmbatch.jobs.errors import ProviderError
 from llmbatch.jobs.events import Event
 from llmbatch.jobs.fitting import Fit
 from llmbatch.jobs.lane import Lane
+from llmbatch.jobs.ledger import NOTHING, Amount, Caps
 from llmbatch.jobs.limits import open_gate
 from llmbatch.jobs.model import Delta, Quota, Request, Result, Row
 from llmbatch.jobs.ports import Hear
 from llmbatch.jobs.prices.book import PriceBook
 from llmbatch.jobs.retry import RetryPolicy
 from llmbatch.jobs.routes import Routes
+from llmbatch.jobs.spending import Spending
 from llmbatch.jobs.tokens import TokenCounter
 from virtualtime import VirtualClock
 
@@ -116,6 +118,8 @@ class Ran:
         dialects: Sequence[Dialect] = (),
         drop: bool = False,
         prices: Mapping[str, PriceConfig] | None = None,
+        caps: Caps | None = None,
+        earlier: Amount = NOTHING,
         **limits: Any,
     ) -> None:
         self.providers = providers
@@ -128,6 +132,9 @@ class Ran:
         self.max_outage = max_outage
         self.dialects = dialects
         self.drop = drop
+        self.caps = caps
+        self.earlier = earlier
+        self.spending: Spending | None = None
         self.prices = PriceBook(JobConfig(prices=prices or {}))
         self.routes: Routes | None = None
 
@@ -160,12 +167,15 @@ class Ran:
             clock=VirtualClock(),
             observer=self.events.append,
         )
+        if self.caps is not None:
+            self.spending = Spending(self.caps, self.prices, self.drain, self.earlier)
         return Call(
             self.routes,
             RetryPolicy(retries=self.retries),
             clock=VirtualClock(),
             observer=self.events.append,
             random=lambda: HALF,
+            spending=self.spending,
         )
 
     async def row(self, row: Row) -> Result:
