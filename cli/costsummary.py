@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmbatch.jobs.bill import REPORTED
+from llmbatch.jobs.errors import Stalled, StreamBroken
+from llmbatch.jobs.prices.published import PROVIDERS, installed
 from llmbatch.jobs.summary import Summary
 
 from .figures import money
@@ -12,18 +14,23 @@ from .figures import money
 NAMED = 3
 """Models without a price that are named one by one."""
 
+UNCOUNTED = (StreamBroken.type, Stalled.type)
+"""Errors after which nobody knows what an attempt cost: its usage comes with its end."""
+
 
 def cost_lines(summary: Summary) -> Iterator[str]:
     """One line a subject; none where there is nothing to say."""
     if summary.cost_usd is not None:
         yield f"cost       {money(summary.cost_usd)}{_from(summary)}"
+        if broken := sum(summary.retries.get(kind, 0) for kind in UNCOUNTED):
+            yield f"cost       leaves out {_broken(broken)} were counted"
     if summary.saved_usd >= 1e-6:
         cached = summary.usage.cached_tokens
         yield f"saved      {money(summary.saved_usd)} by {cached:,} cached input tokens"
     if unpriced := sum(summary.unpriced.values()):
         yield (
             f"cost       unknown for {_rows(unpriced)}: no price for {_models(summary)}; name it "
-            "under prices:, or give --price-in and --price-out"
+            f"under prices:, or give --price-in and --price-out{_more(summary)}"
         )
     if summary.unmetered:
         yield (
@@ -43,6 +50,19 @@ def _models(summary: Summary) -> str:
     models = sorted(summary.unpriced, key=lambda label: -summary.unpriced[label])
     others = len(models) - NAMED
     return ", ".join(models[:NAMED]) + (f" and {others:,} others" if others > 0 else "")
+
+
+def _more(summary: Summary) -> str:
+    """What else helps where the provider is one whose prices are published."""
+    known = any(label.partition("/")[0] in (*PROVIDERS, "litellm") for label in summary.unpriced)
+    if not known or installed():
+        return ""
+    return "; published prices come with pip install 'llmbatch[prices]'"
+
+
+def _broken(number: int) -> str:
+    several = f"{number:,} attempts that broke off before their tokens"
+    return "1 attempt that broke off before its tokens" if number == 1 else several
 
 
 def _rows(number: int) -> str:

@@ -135,6 +135,17 @@ def test_no_more_than_three_models_without_a_price_are_named() -> None:
     assert "no price for x/m0, x/m1, x/m2 and 2 others; " in said
 
 
+def test_it_is_said_how_published_prices_are_got_where_they_are_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "pip" not in lines(row("openai/m"))
+    monkeypatch.setattr("llmbatch.cli.costsummary.installed", lambda: False)
+    assert lines(row("openai/m")).endswith(
+        "; published prices come with pip install 'llmbatch[prices]'"
+    )
+    assert "pip" not in lines(row("mine/m"))
+
+
 def test_nothing_is_said_of_a_job_that_asked_nobody() -> None:
     assert lines() == ""
 
