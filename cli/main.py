@@ -15,7 +15,8 @@ import click
 from llmbatch.jobs.errors import LlmbatchError
 
 from .exits import Exit, code_for, innermost
-from .terminal import fill_closed_streams, printable_lines, say_error, say_hint
+from .logjson import asked_for
+from .terminal import VOICE, fill_closed_streams, printable_lines, say_error, say_hint
 
 
 class Entry(NamedTuple):
@@ -34,6 +35,7 @@ COMMANDS = {
     "models": Entry(
         "llmbatch.cli.models:models", "List and fetch models that run on this machine."
     ),
+    "cache": Entry("llmbatch.cli.cache:cache", "Show or empty the cache of answers."),
     "config": Entry("llmbatch.cli.config:config", "Show the settings in force and their origins."),
 }
 
@@ -82,10 +84,13 @@ def llmbatch() -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error has been reported."""
     fill_closed_streams()
+    args = sys.argv[1:] if args is None else args
+    VOICE.json = asked_for(args, os.environ)
+    VOICE.guarded = os.environ.get("GITHUB_ACTIONS") == "true"
     # Millions of short-lived values and no cycles among them: look for cycles rarely.
     gc.set_threshold(50_000, 20, 50)
     try:
-        code = _invoke(sys.argv[1:] if args is None else args)
+        code = _invoke(args)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 -- the one place that turns errors into codes
@@ -151,12 +156,15 @@ def _explain_bug(error: BaseException) -> None:
 
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rpartition(os.sep)[2]}:{frames[-1].lineno}" if frames else ""
+    what = f"this is a bug in llmbatch: {type(error).__name__}{place}"
     if os.environ.get("LLMBATCH_DEBUG"):
-        say_hint("Traceback of the error below:")
-        text = _redacted("".join(traceback.format_exception(error)))
-        sys.stderr.write("  " + printable_lines(text.rstrip("\n")) + "\n")
-    say_error(f"this is a bug in llmbatch: {type(error).__name__}{place}")
-    if not os.environ.get("LLMBATCH_DEBUG"):
+        text = _redacted("".join(traceback.format_exception(error))).rstrip("\n")
+        if not VOICE.json:
+            say_hint("Traceback of the error below:")
+            sys.stderr.write("  " + printable_lines(text) + "\n")
+        say_error(what, traceback=text)
+    else:
+        say_error(what)
         say_hint("Set LLMBATCH_DEBUG=1 for the traceback. What was written to the output is safe.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from llmbatch.jobs.events import (
     BreakerClosed,
     BreakerOpened,
+    CacheLost,
     Event,
     LimitLearned,
     Noted,
@@ -47,6 +48,8 @@ class Notices:
                     return None
                 self._out.remove(route)
                 return f"{route} answers again, after {duration(outage)}"
+            case CacheLost(reason):
+                return f"the cache failed, and the job goes on without it: {reason}"
             case Noted(text):
                 return text
             case RouteStopped(route, reason):

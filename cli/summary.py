@@ -37,6 +37,8 @@ def block(summary: Summary) -> list[str]:
         lines.append(f"answers    {_answers(summary)}")
     if summary.reused:
         lines.append(f"reused     {_reused(summary.reused)}")
+    if summary.cache_lost is not None:
+        lines.append(f"cache      given up: {summary.cache_lost}")
     if summary.rows:
         lines.append(f"speed      {_speed(summary)}")
     if summary.latency_s.p50 is not None:

@@ -23,7 +23,8 @@ from .fold.tree import Tree
 from .halts.halting import Halting
 from .model import GOOD, Chunk, Quote, Request, Result, Row, Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
-from .ports import Live, Observer
+from .ports import Live, Observer, Worker
+from .reuseplan import ReusePlan
 from .sinks.recall import RecallSink, open_results
 from .sources.analysis import AnalysisSource, Chunks
 from .sources.chunks.cut import Cut
@@ -74,6 +75,7 @@ class _Analysis:
     def __init__(self, pipeline: Pipeline, config: AnalyzeConfig, live: Live | None) -> None:
         self.pipeline = pipeline
         self.config = config
+        self.reuse = ReusePlan(config, pipeline.clock, pipeline.environ)
         self.plan = AnalysisPlan(pipeline, config)
         self.rules = pipeline.halt_rules()
         self.reporting = Reporting(self.plan.files, self.plan.task, live)
@@ -105,6 +107,10 @@ class _Analysis:
             halting(event)
 
         halting = Halting(self.rules, drain, observe)
+
+        def around(worker: Worker) -> Worker:
+            return self.reuse.cached(plan.around(observe)(worker))
+
         chunks = Chunks(plan.files.documents, plan.sizes.cut, plan.tokens, self._ask)
         source = AnalysisSource(chunks, self.folding, clock, observe)
 
@@ -126,16 +132,14 @@ class _Analysis:
             )
 
         chronicle = Chronicle(plan.facts(), observe)
-        async with pipeline.open(open_sink, observe) as (routes, sink):
+        async with self.reuse.open(observe), pipeline.open(open_sink, observe) as (routes, sink):
             await chronicle.begin(sink, None)
             pipeline.budget(chronicle.carried, tally, observe)
             observe(pipeline.started(plan.files.results, None, plan.files.size))
             heard = self.folding.heard if isinstance(self.folding, Folding) else None
             async with chronicle.until_broken(came_to):
                 try:
-                    await pipeline.pump(
-                        source, routes, sink, observe, around=plan.around(observe), heard=heard
-                    )
+                    await pipeline.pump(source, routes, sink, observe, around=around, heard=heard)
                 finally:
                     chronicle.spent = pipeline.used()
                 done = Tidied() if drain.stop else await self._conclude(sink, tally, chronicle)

@@ -79,9 +79,10 @@ class AttemptFailed(Struct, frozen=True):
 
 
 class RowFinished(Struct, frozen=True):
-    """The row's result is written."""
+    """The row's result is written; ``path`` is the input that it stands in."""
 
     result: Result
+    path: str = ""
 
 
 class SourceWaited(Struct, frozen=True):
@@ -164,6 +165,12 @@ class Noted(Struct, frozen=True):
     text: str
 
 
+class CacheLost(Struct, frozen=True):
+    """The cache of answers failed, and the job goes on without it."""
+
+    reason: str
+
+
 Event = (
     JobStarted
     | DocumentRead
@@ -182,5 +189,6 @@ Event = (
     | RouteStopped
     | ParamsDropped
     | Draining
+    | CacheLost
     | Noted
 )

@@ -58,7 +58,7 @@ class _Job:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.config = pipeline.config
-        self.reuse = ReusePlan(pipeline.config, pipeline.clock)
+        self.reuse = ReusePlan(pipeline.config, pipeline.clock, pipeline.environ)
         self.prepared = Preparation(pipeline.config, pipeline.routes)
         self.rules = pipeline.halt_rules()
         self.canary_places: Sequence[int] = ()
@@ -101,7 +101,10 @@ class _Job:
             cpu = time.process_time() - used
             return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
 
-        async with pipeline.open(self._open_output, observe) as (routes, sink):
+        async with (
+            self.reuse.open(observe),
+            pipeline.open(self._open_output, observe) as (routes, sink),
+        ):
             await chronicle.begin(sink, total)
             pipeline.budget(chronicle.carried, tally, observe)
             observe(pipeline.started(prepared.output, total))
@@ -116,13 +119,23 @@ class _Job:
                     )
                 finally:
                     chronicle.spent = pipeline.used()
-                if drain.stop is None:
-                    await chronicle.tidying()
-                    summary = came_to(await sink.finish())
-                else:
-                    summary = came_to()
+                summary = came_to(await self._finish(sink, chronicle))
             await chronicle.end(summary)
         return summary
+
+    async def _finish(self, sink: Sink, chronicle: Chronicle) -> Tidied:
+        """Leave the output as it should be: that of a job that stopped early is left alone.
+
+        A table is made whichever way a job ends, of what is done so far.
+        """
+        table, stopped = self.prepared.table, self.pipeline.drain.stop is not None
+        if stopped and table is None:
+            return NOTHING
+        await chronicle.tidying()
+        done = await sink.finish()
+        if table is not None:
+            await asyncio.to_thread(table.write)
+        return NOTHING if stopped else done
 
     def _around(self, worker: Worker, sink: Sink, observe: Observer) -> Worker:
         """What is put around the asking of a row, from the inside out."""
@@ -160,9 +173,10 @@ class _Job:
     def _open_output(self) -> Sink:
         config = self.config
         return open_output(
-            self.prepared.output,
+            self.prepared.results,
             line_format=self.prepared.line_format,
-            order=config.order,
+            encode=self.prepared.encode,
+            order=self.prepared.order,
             fresh=config.fresh,
             force=config.force,
             room=max(1024, 4 * self.pipeline.ceiling),

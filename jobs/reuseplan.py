@@ -1,34 +1,97 @@
-"""What a job need not ask again: rows that ask the same. Composed here, for `run` and `analyze`."""
+"""What a job need not ask again: rows that ask the same, and what other jobs have asked.
+
+Composed here, for `run` and `analyze`.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from .compact import OffsetTable
 from .config import JobConfig
-from .ports import Clock, Sink, Worker
+from .errors import ConfigError
+from .events import CacheLost
+from .ports import Clock, Observer, Sink, Worker
 from .sinks.file import FileSink
 from .twins import RecentAnswers, Twins
 
+if TYPE_CHECKING:
+    from .cache.answers import Cache
+
+OFF = (None, "", "off")
+
 
 class ReusePlan:
-    """Found out before anything is sent; ``table`` is for an output that is opened."""
+    """Found out before anything is sent; ``table`` is for an output that is opened.
 
-    def __init__(self, config: JobConfig, clock: Clock) -> None:
+    Raises ConfigError where what was asked for can't work.
+    """
+
+    def __init__(self, config: JobConfig, clock: Clock, environ: Mapping[str, str]) -> None:
         self.config = config
         self.table: OffsetTable | None = None
         self._clock = clock
+        self._cache: Cache | None = None
+        self._folder: Path | None = None
+        if config.cache in OFF or config.cache is None:
+            return
+        from .cache.place import bytes_of, cache_folder, check_folder
+
+        if not config.dedupe:
+            raise ConfigError(
+                "--no-dedupe asks every row, and --cache does not ask what was asked before: leave "
+                "one of them out (--cache=off)"
+            )
+        self._limit = bytes_of(config.cache_size)
+        self._folder = cache_folder(config.cache, environ)
+        check_folder(config.cache, environ, _has_input(config))
 
     def expect(self, total: int | None) -> None:
         """So many rows there are; None where nobody knows."""
         if self.config.dedupe:
             self.table = OffsetTable(total)
 
+    @asynccontextmanager
+    async def open(self, observe: Observer) -> AsyncGenerator[None, None]:
+        """The cache, where one is wanted, until it is closed again."""
+        if self._folder is None:
+            yield
+            return
+        from .cache.answers import Cache
+
+        self._cache = cache = await asyncio.to_thread(
+            Cache, self._folder, self._limit, lambda why: observe(CacheLost(why))
+        )
+        cache.start()
+        try:
+            yield
+        finally:
+            await cache.aclose()
+
     def around(self, worker: Worker, sink: Sink) -> Worker:
         """What is put around the asking of a row, from the inside out."""
+        worker = self.cached(worker)
         if self.config.dedupe:
             readable = isinstance(sink, FileSink) and sink.index.asked is not None
             answers = sink if readable and isinstance(sink, FileSink) else RecentAnswers()
             worker = Twins(worker, answers, self._clock)
         return worker
 
+    def cached(self, worker: Worker) -> Worker:
+        """The worker with the cache alone."""
+        if self._cache is None:
+            return worker
+        from .cache.caching import Cached
+
+        return Cached(worker, self._cache, self._clock)
+
     def __repr__(self) -> str:
-        return f"<ReusePlan, dedupe={self.config.dedupe}>"
+        return f"<ReusePlan, dedupe={self.config.dedupe}, cache={self._folder}>"
+
+
+def _has_input(config: JobConfig) -> bool:
+    return bool(config.inputs or getattr(config, "documents", ()))

@@ -15,6 +15,7 @@ from .coverage import Analysis, Covering
 from .drain import Stop
 from .events import (
     AttemptFailed,
+    CacheLost,
     ChunkEnded,
     ChunksCounted,
     DocumentRead,
@@ -51,7 +52,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     figures of every route that something happened to. ``dropped`` counts the rows that lost a
     parameter which their route does not know, by its name. ``reused`` counts the rows that were not
     asked: ``same`` has the answer of a row that asked the same, ``cached`` one out of the cache;
-    they count for no figure but that of their status. ``bound`` says what bounded the run.
+    they count for no figure but that of their status. ``cache_lost`` is why the cache was given
+    up, ``bound`` says what bounded the run.
     ``uncertain`` counts attempts that broke off and may have been billed, nobody knows for what;
     ``budget`` is set where there is one, ``analysis`` where documents were analysed: rows are their
     chunks and folds then.
@@ -84,6 +86,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     routes: Mapping[str, RouteFigures] = {}
     dropped: Mapping[str, int] = {}
     reused: Mapping[str, int] = {}
+    cache_lost: str | None = None
     first_invalid: str | None = None
     output_lines: Tidied = NOTHING
     stopped: Stop | None = None
@@ -130,6 +133,7 @@ class Tally:
         self.folds = 0
         self.dropped: Counter[str] = Counter()
         self.reused: Counter[str] = Counter()
+        self.cache_lost: str | None = None
         self.uncertain = 0
         self.budget: Callable[[], Budget] | None = None
         self.traffic: dict[str, Traffic] = {}
@@ -150,6 +154,8 @@ class Tally:
                 self.source += event.seconds
             case ParamsDropped():
                 self.dropped.update(event.names)
+            case CacheLost():
+                self.cache_lost = event.reason
             case JobStarted():
                 self.started = event
             case Draining() | Noted():
@@ -252,6 +258,7 @@ class Tally:
             routes=routes,
             dropped=dict(self.dropped),
             reused=dict(self.reused),
+            cache_lost=self.cache_lost,
             output_lines=tidied,
             stopped=stopped,
             uncertain=self.uncertain,

@@ -1,1 +1,1 @@
-"""Answers that are kept over jobs."""
+"""Answers kept over jobs, in SQLite: :class:`.answers.Cache` is the door."""
