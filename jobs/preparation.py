@@ -14,8 +14,10 @@ from .masks import masked_config
 from .pipeline import same_file
 from .providers.registry import Route, model_for_row
 from .records import Format
+from .sinks.opening import is_stream
 from .sources.inputs import Input, default_output, expand
 from .sources.rows import RowDefaults, RowParser
+from .tableoutput import encoder_of, form_of_table, table_of
 
 if TYPE_CHECKING:
     from .structured.schema import Schema
@@ -25,17 +27,30 @@ class Preparation:
     """The inputs and the output of a job, and how its lines become rows.
 
     ``routes`` are those of the configuration, with their keys or without. ``schema`` is what the
-    answers are checked by. Raises ConfigError and SourceError.
+    answers are checked by. ``results`` is where result lines go: into the output itself, or where
+    that is a ``table`` into the file that it is made of; ``encode`` is that of a table which is
+    written row by row. Raises ConfigError and SourceError.
     """
 
     def __init__(self, config: JobConfig, routes: Sequence[Route]) -> None:
         self.config = config
         self.routes = routes
         self.inputs = expand(config.inputs, config.input_format)
-        self.output = _output(config, self.inputs)
+        form = form_of_table(config)
+        self.output = _output(config, self.inputs, form or "jsonl")
         self.line_format: Format = "openai-batch" if config.format == "openai-batch" else "jsonl"
         self.schema = schema_of(config)
-        self.parser = row_parser(config, routes, self.schema, several=len(self.inputs) > 1)
+        several, whole = len(self.inputs) > 1, form is not None
+        self.parser = row_parser(config, routes, self.schema, several=several, whole=whole)
+        self.table, self.encode = None, None
+        if form is not None and is_stream(self.output):
+            self.encode = encoder_of(config, form, self.schema, self.inputs)
+        elif form is not None:
+            self.table = table_of(config, form, self.output, self.schema, self.inputs)
+        self.results = self.output if self.table is None else self.table.journal
+        self.order = config.order if self.table is None else "input"
+        if self.table is not None:
+            _check_no_input(self.results, self.inputs)
         for flag, path in (("--summary", config.summary), ("--junit", config.junit)):
             if path is not None:
                 self._check_apart(flag, path)
@@ -44,21 +59,21 @@ class Preparation:
         """What the job's manifest says of it."""
         return Facts(
             job="run",
-            output=self.output,
+            output=self.results,
             format=self.config.format or self.line_format,
             config=masked_config(self.config, JobConfig),
             routes=self.routes,
             files=[(source.path, source.rereadable) for source in self.inputs],
             schema=None if self.schema is None else self.schema.text,
             fresh=self.config.fresh,
-            rewrites=self.config.order == "input",
+            rewrites=self.order == "input",
         )
 
     def _check_apart(self, flag: str, path: str) -> None:
         """What replaces its file at the end must not replace one of the job's own."""
         if any(same_file(path, source.path) for source in self.inputs):
             raise ConfigError(f"{flag} {path}: is an input too; name another file")
-        if self.output != "-" and same_file(path, self.output):
+        if any(out != "-" and same_file(path, out) for out in (self.output, self.results)):
             raise ConfigError(f"{flag} {path}: is the output too; name another file")
 
     def __repr__(self) -> str:
@@ -66,9 +81,14 @@ class Preparation:
 
 
 def row_parser(
-    config: JobConfig, routes: Sequence[Route], schema: Schema | None, *, several: bool
+    config: JobConfig,
+    routes: Sequence[Route],
+    schema: Schema | None,
+    *,
+    several: bool,
+    whole: bool = False,
 ) -> RowParser:
-    """How a job's lines become rows. Raises ConfigError."""
+    """How a job's lines become rows, whose metadata may be the whole row. Raises ConfigError."""
     first = routes[0]
     return RowParser(
         RowDefaults(
@@ -83,16 +103,21 @@ def row_parser(
             form=form_of(schema, config, routes) if schema else None,
         ),
         several=several,
+        whole=whole,
     )
 
 
-def _output(config: JobConfig, inputs: Sequence[Input]) -> str:
+def _output(config: JobConfig, inputs: Sequence[Input], form: str) -> str:
     if config.output is not None:
         output = config.output
     else:
-        output = default_output(inputs) or ""
+        output = default_output(inputs, form) or ""
         if not output:
             raise ConfigError("there are several inputs: name the output with -o FILE")
+    _check_no_input(output, inputs)
+    return output
+
+
+def _check_no_input(output: str, inputs: Sequence[Input]) -> None:
     if output != "-" and any(same_file(output, source.path) for source in inputs):
         raise ConfigError(f"{output} is an input too: name another output with -o FILE")
-    return output

@@ -79,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(STAGES - {"call"}, VALUES),
 }
 ALLOWED["providers"] = VALUES | {"keys"}
-ALLOWED["sinks"] = VALUES | {"account", "manifest"}
+ALLOWED["sinks"] = VALUES | {"account", "manifest", "wholefile"}
 
 ROOTS = {
     "job",
@@ -92,6 +92,7 @@ ROOTS = {
     "pipeline",
     "planning",
     "preparation",
+    "tableoutput",
     "reuseplan",
     "verification",
     "lanes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -12,6 +12,7 @@ import msgspec
 
 from ..compact import OffsetTable
 from ..errors import ConfigError, SinkError
+from ..model import Result
 from ..records import ENCODERS, Format, read
 from .file import FileSink
 from .held import HeldFile
@@ -34,6 +35,7 @@ def open_output(
     path: str,
     *,
     line_format: Format = "jsonl",
+    encode: Callable[[Result], bytes] | None = None,
     order: Literal["finish", "input"] = "finish",
     fresh: bool = False,
     force: bool = False,
@@ -43,6 +45,7 @@ def open_output(
 ) -> Output:
     """Open an output, ``-`` for standard output; takes seconds where a million lines are in it.
 
+    ``encode`` is the way of a stream to write a result, where it is another one.
     ``room`` is the number of rows that a stream in the input's order may have open, ``first`` are
     the places in the input, from 0, of rows that a file is told of before all others.
     ``asked`` is filled with where answers stand, in a file whose lines can be read back.
@@ -51,7 +54,7 @@ def open_output(
     """
     place = Path(path)
     asked = asked if line_format == "jsonl" else None
-    encode = ENCODERS[line_format]
+    encode = encode or ENCODERS[line_format]
     if path == "-":
         stream = StreamSink(1, "standard output", encode)
     elif is_special(place):
@@ -112,25 +115,35 @@ def take_up(
     Raises SinkError where that is not results, ConfigError where they are of another format.
     """
     index = kind.of(file.fd, asked)
-    torn = bool(index.tail) and is_torn(index.tail)
-    whole = read(index.tail) is not None  # but for its line feed
-    if not (index.readable or whole) and (index.unreadable or (index.tail and not torn)):
-        raise SinkError(
-            f"{file.path}: exists, but no line of it is a result: name another output (-o), "
-            "or overwrite it with --fresh --force"
-        )
-    if index.formats - {line_format}:
-        other = ", ".join(sorted(index.formats - {line_format}))
-        raise ConfigError(
-            f"{file.path}: holds lines in --format {other}, and this run writes {line_format}: "
-            "use the same format, or name another output (-o)"
-        )
+    torn = agrees(index, file.path, line_format)
     if torn:
         file.replace([(0, index.size)])
     elif index.tail:
         file.append(b"\n")
         index.end_tail()
     return index
+
+
+def agrees(index: ResumeIndex, path: Path, line_format: Format) -> bool:
+    """Whether an unended last line is a torn one, of a file that this run can go on with.
+
+    Raises SinkError where what it holds is not results, ConfigError where they are of another
+    format.
+    """
+    torn = bool(index.tail) and is_torn(index.tail)
+    whole = read(index.tail) is not None  # but for its line feed
+    if not (index.readable or whole) and (index.unreadable or (index.tail and not torn)):
+        raise SinkError(
+            f"{path}: exists, but no line of it is a result: name another output (-o), "
+            "or overwrite it with --fresh --force"
+        )
+    if index.formats - {line_format}:
+        other = ", ".join(sorted(index.formats - {line_format}))
+        raise ConfigError(
+            f"{path}: holds lines in --format {other}, and this run writes {line_format}: "
+            "use the same format, or name another output (-o)"
+        )
+    return torn
 
 
 def is_torn(tail: bytes) -> bool:

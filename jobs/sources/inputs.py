@@ -15,7 +15,7 @@ from .globs import expand_pattern, is_pattern, no_match
 from .lines import LineReader, Lines, NotLines
 from .stored import STDIN, explain, faults, is_regular, open_raw, suffixes, unpack
 from .tables.delimited import DelimitedReader
-from .tables.parquet import ParquetReader
+from .tables.parquet import ParquetReader, parquet_columns
 from .tables.row import CSV, PARQUET, TSV
 
 FORMATS: Mapping[str, Format] = {
@@ -55,6 +55,20 @@ class Input(Struct, frozen=True):
     @property
     def format(self) -> Format:
         return FORMATS.get(self.suffix, JSONL)
+
+    def columns(self) -> Sequence[str]:
+        """The names of a table's columns; none of what is no table. Raises SourceError."""
+        if not self.format.table:
+            return ()
+        expected: tuple[type[Exception], ...] = (*faults(self.compression), NotLines)
+        try:
+            if self.format is PARQUET:
+                return parquet_columns(self.path)
+            with open_raw(self.path) as raw:
+                return _DELIMITED[self.format.name](unpack(raw, self.compression)).header()
+        except expected as error:
+            why = str(error) if isinstance(error, NotLines) else explain(error, self.compression)
+            raise SourceError(why, path=self.path) from error
 
     def blocks(self) -> Iterator[Lines]:
         """Numbered lines, block by block. Raises SourceError with the line reached."""

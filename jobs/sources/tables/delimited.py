@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -38,9 +38,7 @@ class DelimitedReader:
         self.reached = 1
 
     def __iter__(self) -> Iterator[Lines]:
-        csv.field_size_limit(WIDEST)
-        lines = self._lines()
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        reader = self._reader()
         self.columns = self._header(reader)
         rows: Lines = []
         size = 0
@@ -51,7 +49,7 @@ class DelimitedReader:
             except StopIteration:
                 break
             except csv.Error as error:
-                line = broken_row(self._explain(error), {})
+                line = broken_row(self._explain(error), dict.fromkeys(self.columns, ""))
             else:
                 if not cells:
                     continue
@@ -64,12 +62,21 @@ class DelimitedReader:
         if rows:
             yield rows
 
+    def header(self) -> list[str]:
+        """The names of the columns, and nothing more."""
+        return self._header(self._reader())
+
+    def _reader(self) -> Any:
+        csv.field_size_limit(WIDEST)
+        return csv.reader(self._lines(), delimiter=self._delimiter, strict=True)
+
     def _line(self, cells: list[str]) -> bytes:
         row = dict(zip(self.columns, cells, strict=False))
         there, wanted = len(cells), len(self.columns)
         if there != wanted:
             cell = "cell" if there == 1 else "cells"
-            return broken_row(f"has {there} {cell}, and the header names {wanted} columns", row)
+            reason = f"has {there} {cell}, and the header names {wanted} columns"
+            return broken_row(reason, {**dict.fromkeys(self.columns, ""), **row})
         return _encode(row)
 
     def _header(self, reader: Iterator[list[str]]) -> list[str]:

@@ -40,10 +40,11 @@ def open_parquet(path: str) -> Any:
         raise _damaged(error) from None
 
 
-def columns(path: str) -> list[str]:
+def parquet_columns(path: str) -> list[str]:
     """Its columns. Raises as :func:`open_parquet` does."""
     with open_parquet(path) as table:
         names: list[str] = table.schema_arrow.names
+    check_columns(names)
     return names
 
 

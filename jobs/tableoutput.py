@@ -1,0 +1,73 @@
+"""What of a job's settings, inputs and schema makes its output a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .config import JobConfig
+from .errors import ConfigError
+from .model import Result
+from .sinks.tables.columns import Column, answer_columns, ending_columns
+from .sinks.tables.paths import select
+from .sinks.tables.table import Form, Table, stream_encoder
+from .sources.formats import TEXT
+from .sources.inputs import Input
+from .sources.tables.row import PARQUET
+
+if TYPE_CHECKING:
+    from .structured.schema import Schema
+
+_FORMS: dict[str, Form] = {"csv": "csv", "tsv": "tsv", "parquet": "parquet"}
+
+
+def form_of_table(config: JobConfig) -> Form | None:
+    """That of ``--format``, else of the output's name; None where the output is no table.
+
+    Raises ConfigError for columns of no table, or of answers that are no data.
+    """
+    named = Path(config.output or "").suffix.removeprefix(".")
+    form = _FORMS.get(config.format or named)
+    if config.select and form is None:
+        raise ConfigError("--select: names columns of a table: add --format csv, or -o FILE.csv")
+    if config.select and config.schema is None:
+        raise ConfigError(
+            "--select: takes columns out of answers that are data: describe them with --schema"
+        )
+    return form
+
+
+def table_of(
+    config: JobConfig, form: Form, path: str, schema: Schema | None, inputs: Sequence[Input]
+) -> Table:
+    """Raises ConfigError where it can't be written, SourceError where an input has no columns."""
+    table = Table(
+        path=path,
+        form=form,
+        answers=_columns(config, schema),
+        header=_header(inputs),
+        parquet_inputs=tuple(source.path for source in inputs if source.format is PARQUET),
+    )
+    table.check(fresh=config.fresh, force=config.force)
+    return table
+
+
+def encoder_of(
+    config: JobConfig, form: Form, schema: Schema | None, inputs: Sequence[Input]
+) -> Callable[[Result], bytes]:
+    """For a table that is written row by row."""
+    rest = any(not source.format.table and source.format is not TEXT for source in inputs)
+    header = () if rest else _header(inputs)
+    return stream_encoder(form, header, _columns(config, schema), rest=rest)
+
+
+def _columns(config: JobConfig, schema: Schema | None) -> tuple[Column, ...]:
+    value = None if schema is None else schema.value
+    return answer_columns(value, [select(spec) for spec in config.select]) + ending_columns()
+
+
+def _header(inputs: Sequence[Input]) -> tuple[str, ...]:
+    """The columns of the inputs that have them, as far as that can be known before."""
+    names = [name for source in inputs if source.rereadable for name in source.columns()]
+    return tuple(dict.fromkeys(names))
