@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ MAKER = "llmbatch/"
 MARK = f"{MAKER}1"
 _BEGIN = f'{{"manifest":"{MAKER}'.encode()
 _NOWHERE = (errno.ENAMETOOLONG, errno.ENOTDIR)
+_TABLE = re.compile(r"(\.(csv|tsv|parquet))\.jsonl$")
 LARGEST = 64 << 20
 """Bytes; no manifest is that long."""
 
@@ -149,9 +151,12 @@ def carried(previous: Manifest | None, lines: Account) -> Carried:
 
 
 def manifest_path(output: str | os.PathLike[str]) -> Path:
-    """Beside the output; for a link beside what it points to, as the lock is."""
+    """Beside the output; for a link beside what it points to, as the lock is.
+
+    The results that a table is made of (``x.csv.jsonl``) have that of the table.
+    """
     real = Path(os.path.realpath(output))
-    return real.with_name(real.name + SUFFIX)
+    return real.with_name(_TABLE.sub(r"\1", real.name) + SUFFIX)
 
 
 def read_manifest(output: str | os.PathLike[str]) -> Manifest | None:

@@ -59,7 +59,7 @@ class Preparation:
         """What the job's manifest says of it."""
         return Facts(
             job="run",
-            output=self.results,
+            output=self.output,
             format=self.config.format or self.line_format,
             config=masked_config(self.config, JobConfig),
             routes=self.routes,
