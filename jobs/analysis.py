@@ -95,6 +95,7 @@ class _Analysis:
         if config.summary is not None:
             drop_old_summary(config.summary)
         import_senders()
+        pipeline.prices.prepare()
         tally.bill.prices = pipeline.prices
         began, used = clock.now(), time.process_time()
 

@@ -21,7 +21,7 @@ METRICS = Metrics("2026-11-22T10:31:07.123Z", 0, 0, None, None, None, 1, None, 1
 
 
 class Official:
-    name, official = "openai", True
+    name, model, official = "openai", "gpt-4o-mini", True
 
 
 def bill(**prices: PriceConfig) -> Bill:
@@ -105,7 +105,7 @@ def test_it_is_known_by_whose_price_a_row_was_paid() -> None:
     whole.add(row("openai/gpt-4o-mini", 0.15, usage=usage))
     whole.add(row("openai/gpt-4o-mini", 0.11, usage=usage))
     (published,) = (each for each in whole.sources if each.startswith("genai-prices"))
-    assert whole.sources == {"prices:": 1, published: 1, REPORTED: 2}
+    assert whole.sources == {"your prices": 1, published: 1, REPORTED: 2}
 
 
 def test_the_lines_say_the_figure_where_it_is_from_and_what_it_leaves_out() -> None:
@@ -115,7 +115,7 @@ def test_the_lines_say_the_figure_where_it_is_from_and_what_it_leaves_out() -> N
         row(cost=1.85, usage=usage), row("y/m"), row("y/m"), row("z/n"), row(usage=None), book=book
     )
     assert said == (
-        "cost       $1.85, by prices:\n"
+        "cost       $1.85, by your prices\n"
         "saved      $0.1500 by 100,006 cached input tokens\n"
         "cost       unknown for 3 rows: no price for y/m, z/n; name it under prices:, or give "
         "--price-in and --price-out\n"
@@ -126,7 +126,7 @@ def test_the_lines_say_the_figure_where_it_is_from_and_what_it_leaves_out() -> N
 def test_both_sources_of_a_figure_are_named() -> None:
     book = PriceBook(JobConfig(prices={"x/m": CHEAP}))
     assert lines(row(cost=1), row(cost=1), row("y/m", 1), book=book).startswith(
-        "cost       $3.00, by prices: and as the provider reports it"
+        "cost       $3.00, by your prices and as the provider reports it"
     )
 
 

@@ -18,11 +18,14 @@ UNBILLED = frozenset({"local", "ollama", "vllm", "llamacpp"})
 
 
 class Place(Protocol):
-    """What is to be known of a route: ``name`` as results show it, and whether it is ``official``:
-    the provider of that name at its own address, whose published prices hold for it."""
+    """What is to be known of a route: ``name`` and ``model`` as results show them, and whether it
+    is ``official``: the provider of that name at its own address, whose published prices hold."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
 
     @property
     def official(self) -> bool: ...
@@ -36,7 +39,7 @@ class PriceBook:
     ConfigError where one half of --price-in and --price-out is missing.
     """
 
-    __slots__ = ("_config", "_found", "_now", "_official")
+    __slots__ = ("_config", "_found", "_now", "_official", "_places")
 
     def __init__(
         self,
@@ -51,9 +54,16 @@ class PriceBook:
                 "(0 where tokens of that kind cost nothing)"
             )
         self._config = config
+        routes = tuple(routes)
+        self._places = [(route.name, route.model) for route in routes]
         self._official = frozenset(route.name for route in routes if route.official)
         self._now = now
         self._found: dict[tuple[str, str], tuple[Price | None, float]] = {}
+
+    def prepare(self) -> None:
+        """Look the routes' own models up now, so that no answer waits for an import."""
+        for place in self._places:
+            self.of(*place)
 
     def of(self, provider: str, model: str) -> Price | None:
         """``provider`` is a route's name as results show it, ``model`` what its server calls it.
@@ -83,7 +93,7 @@ class PriceBook:
         entry = _named(config.prices, f"{provider}/{model}")
         if entry is not None:
             rates = Rates(entry.input, entry.output, entry.cached, entry.cache_write)
-            return Price(rates, source="prices:", own=True), math.inf
+            return Price(rates, source="your prices", own=True), math.inf
         if config.price_in is not None and config.price_out is not None:
             rates = Rates(config.price_in, config.price_out)
             return Price(rates, source="--price-in and --price-out", own=True), math.inf

@@ -22,6 +22,7 @@ MINI = "gpt-4o-mini"
 class Asked(Struct):
     name: str
     official: bool = True
+    model: str = MINI
 
 
 OPENAI = Asked("openai")
@@ -54,7 +55,7 @@ def test_a_name_without_a_star_is_no_pattern() -> None:
 def test_an_entry_comes_whole_with_its_cached_prices() -> None:
     entry = PriceConfig(input=1, output=2, cached=0.1, cache_write=1.25)
     price = PriceBook(JobConfig(prices={"x/y": entry})).of("x", "y")
-    assert price == Price(Rates(1, 2, 0.1, 1.25), source="prices:", own=True)
+    assert price == Price(Rates(1, 2, 0.1, 1.25), source="your prices", own=True)
 
 
 def test_the_flags_come_after_the_entries_and_before_what_is_published() -> None:
@@ -177,12 +178,26 @@ def test_it_says_so_where_published_prices_are_not_installed(
     assert "pip" not in book.unknown("another", "m")
 
 
+def test_what_is_prepared_is_not_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def look_up(provider: str, model: str, now: float) -> None:
+        asked.append((provider, model))
+
+    monkeypatch.setattr(module, "published", look_up)
+    book = PriceBook(JobConfig(), [OPENAI, Asked("local", official=False)])
+    book.prepare()
+    assert asked == [("openai", MINI)]
+    book.of("openai", MINI)
+    assert len(asked) == 1
+
+
 def test_a_price_that_the_user_names_imports_nothing() -> None:
     code = (
         "import sys\n"
         "from llmbatch.jobs.config import JobConfig\n"
         "from llmbatch.jobs.prices.book import PriceBook\n"
-        "class Route: name, official = 'openai', True\n"
+        "class Route: name, model, official = 'openai', 'm', True\n"
         "book = PriceBook(JobConfig(price_in=1, price_out=2), [Route])\n"
         "assert book.of('openai', 'gpt-4o-mini') and book.unknown('openai', 'x')\n"
         "assert 'genai_prices' not in sys.modules\n"

@@ -38,9 +38,9 @@ async def test_a_job_costs_what_its_tokens_do_cached_ones_at_their_price(desk: D
     summary = desk.summary()
     assert summary["cost_usd"] == 0.0104765
     assert summary["saved_usd"] == 0.00256
-    assert summary["priced_by"] == {"prices:": 3}
+    assert summary["priced_by"] == {"your prices": 3}
     assert (summary["unpriced"], summary["unmetered"]) == ({}, 0)
-    assert "  cost       $0.0105, by prices:\n" in done.stderr
+    assert "  cost       $0.0105, by your prices\n" in done.stderr
     assert "  saved      $0.002560 by 2,048 cached input tokens\n" in done.stderr
 
 
