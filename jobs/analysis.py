@@ -144,6 +144,7 @@ class _Analysis:
                 finally:
                     chronicle.spent = pipeline.used()
                 done = Tidied() if drain.stop else await self._conclude(sink, tally, chronicle)
+            await self.reuse.settle()
             summary = came_to(done)
             await chronicle.end(summary)
         return summary

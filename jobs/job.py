@@ -120,6 +120,7 @@ class _Job:
                     )
                 finally:
                     chronicle.spent = pipeline.used()
+                await self.reuse.settle()
                 summary = came_to(await self._finish(sink, chronicle))
             await chronicle.end(summary)
         return summary

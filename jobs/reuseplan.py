@@ -72,6 +72,11 @@ class ReusePlan:
         finally:
             await cache.aclose()
 
+    async def settle(self) -> None:
+        """Every row has its end: what the cache is to keep is on its way to the disk."""
+        if self._cache is not None:
+            await self._cache.aclose()
+
     def around(self, worker: Worker, sink: Sink) -> Worker:
         """What is put around the asking of a row, from the inside out."""
         worker = self.cached(worker)

@@ -62,6 +62,8 @@ class Cache:
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._unwritten = 0
         self._hits = 0
+        self._closed = False
+        self._failure: sqlite3.Error | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write, name="llmbatch-cache", daemon=True)
 
@@ -72,7 +74,7 @@ class Cache:
 
     def find(self, fingerprint: str) -> Result | None:
         """The answer to that request, of another job; its row is nobody's."""
-        if self.broken:
+        if self.broken or self._closed:
             return None
         try:
             found = self._database.execute(_FIND, (key_of(fingerprint),)).fetchone()
@@ -92,7 +94,7 @@ class Cache:
 
     def keep(self, result: Result) -> None:
         """Have it written soon. What is a row's own is left out."""
-        if self.broken:
+        if self.broken or self._closed:
             return
         bare = structs.replace(
             result, id="", line=0, metadata={}, metrics=None, cost_usd=None,
@@ -105,9 +107,14 @@ class Cache:
         self._queue.put(Entry(result.fingerprint, answer))
 
     async def aclose(self) -> None:
-        """Write what is left, for seconds at most, and let go."""
+        """Write what is left, for seconds at most, and let go. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._let_go)
+        if self._failure is not None:
+            self._give_up(self._failure)
 
     def _let_go(self) -> None:
         if self._thread.ident is not None:
@@ -153,6 +160,7 @@ class Cache:
         return batch, True
 
     def _tell(self, error: sqlite3.Error) -> None:
+        self._failure = error
         with suppress(RuntimeError):  # the loop is closed already
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._give_up, error)
