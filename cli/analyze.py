@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import click
 
 from llmbatch.jobs.config import AnalyzeConfig
 from llmbatch.jobs.drain import Drain
+from llmbatch.jobs.ports import Observer
 from llmbatch.jobs.summary import Summary, Tally
 
 from .analysisoptions import analysis_options
@@ -45,16 +46,19 @@ class Analysis:
         self.config = config
 
     def progress(self, tally: Tally) -> Silent:
-        return progress_for(sys.stderr, tally, quiet=self.config.quiet, counting=ChunkFigures)
+        quiet, log = self.config.quiet, self.config.log_format
+        return progress_for(sys.stderr, tally, quiet=quiet, log=log, counting=ChunkFigures)
 
-    def run(self, drain: Drain, tally: Tally, progress: Silent) -> Coroutine[Any, Any, Summary]:
+    def run(
+        self, drain: Drain, tally: Tally, progress: Silent, observers: Sequence[Observer]
+    ) -> Coroutine[Any, Any, Summary]:
         from llmbatch.jobs.analysis import run_analysis_async  # here: the help does without
 
         return run_analysis_async(
             self.config,
             drain=drain,
             tally=tally,
-            observers=[progress],
+            observers=observers,
             live=live_for(self.config, progress),
         )
 

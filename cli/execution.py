@@ -7,20 +7,21 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Protocol
 
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.drain import Drain, Stop
 from llmbatch.jobs.errors import SinkError, SourceError
+from llmbatch.jobs.events import Event
 from llmbatch.jobs.pipeline import run_loop
+from llmbatch.jobs.ports import Observer
 from llmbatch.jobs.summary import Summary, Tally
 from llmbatch.jobs.summaryfile import check_summary_path, write_summary
 
 from .exits import code_for, exit_of
 from .progress import Silent
-from .summary import block, last_line
-from .terminal import say_error
+from .terminal import VOICE, say_error
 
 UNSTARTED = 0.5
 """Seconds that a job which has not begun gets to end: it may be opening a pipe without a reader."""
@@ -34,13 +35,28 @@ class Job(Protocol):
 
     def progress(self, tally: Tally) -> Silent: ...
 
-    def run(self, drain: Drain, tally: Tally, progress: Silent) -> Coroutine[Any, Any, Summary]: ...
+    def run(
+        self, drain: Drain, tally: Tally, progress: Silent, observers: Sequence[Observer]
+    ) -> Coroutine[Any, Any, Summary]: ...
+
+
+class Report(Protocol):
+    """What else is written about a job: an observer, told of the job's end."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    def conclude(self, summary: Summary, code: int) -> None:
+        """Raises :class:`SinkError`."""
+        ...
 
 
 def execute(job: Job) -> int:
     """Run the job of this process, with its signals, progress and summary; the exit code."""
     if job.config.summary is not None:
         check_summary_path(job.config.summary)
+    VOICE.json = job.config.log_format == "json"
+    VOICE.github = job.config.github and not VOICE.json
+    VOICE.guarded = VOICE.guarded or VOICE.github
     gc.freeze()  # what the start has made is here to stay
     return _Execution(job).to_its_end()
 
@@ -55,6 +71,7 @@ class _Execution:
         self.drain = Drain()
         self.began = time.monotonic()
         self.progress = job.progress(self.tally)
+        self.reports = list(self._reports())
 
     def __repr__(self) -> str:
         return f"<_Execution {self.tally!r}, {self.drain!r}>"
@@ -79,7 +96,22 @@ class _Execution:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
-        return await self.job.run(self.drain, self.tally, self.progress)
+        observers = [self.progress, *self.reports]
+        return await self.job.run(self.drain, self.tally, self.progress, observers)
+
+    def _reports(self) -> Iterator[Report]:
+        """Those that are asked for, imported only then. Raises ConfigError."""
+        config = self.config
+        if config.junit is not None:
+            from .junit import JUnit, check_junit_path
+
+            check_junit_path(config.junit)
+            yield JUnit(config.junit)
+        if config.github:
+            from .github import GitHub, check_log
+
+            check_log(config.log_format)
+            yield GitHub(self.progress.command, os.environ)
 
     def _on_signal(self, number: signal.Signals) -> None:
         """The first signal lets rows in flight finish; one while the job ends, ends it at once."""
@@ -108,18 +140,19 @@ class _Execution:
 
     def _conclude(self, summary: Summary, code: int) -> int:
         """Write the summary where it is wanted; its last line is the last on standard error."""
-        failure: SinkError | None = None
-        if self.config.summary is not None:
+        failures: list[SinkError] = []
+        writers = [report.conclude for report in self.reports]
+        if (path := self.config.summary) is not None:
+            writers.insert(0, lambda summary, code: write_summary(summary, path, code))
+        for write in writers:
             try:
-                write_summary(summary, self.config.summary, code)
+                write(summary, code)
             except SinkError as error:
-                failure = error
+                failures.append(error)
                 code = code or code_for(error)
-        for line in [] if self.config.quiet else block(summary):
-            self.progress.say(f"  {line}")
-        if failure is not None:
+        for failure in failures:
             say_error(str(failure))
-        self.progress.say(last_line(summary, code))
+        self.progress.conclude(summary, code)
         return code
 
 

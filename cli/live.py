@@ -31,9 +31,8 @@ def live_for(config: AnalyzeConfig, progress: Silent) -> Live | None:
     Raises :class:`SinkError` where it is to go to a standard output that is closed.
     """
     if config.report not in (None, "-"):
-        return (
-            None if config.quiet or not _is_terminal(sys.stderr) else Screen(sys.stderr, progress)
-        )
+        silent = config.quiet or config.log_format == "json" or not _is_terminal(sys.stderr)
+        return None if silent else Screen(sys.stderr, progress)
     if sys.stdout is None:
         raise SinkError("standard output is closed: name a file for the report with -o FILE")
     if not _is_terminal(sys.stdout):

@@ -86,7 +86,8 @@ def main(args: Sequence[str] | None = None) -> int:
     fill_closed_streams()
     args = sys.argv[1:] if args is None else args
     VOICE.json = asked_for(args, os.environ)
-    VOICE.guarded = os.environ.get("GITHUB_ACTIONS") == "true"
+    VOICE.github = "--github" in args and not VOICE.json
+    VOICE.guarded = VOICE.github or os.environ.get("GITHUB_ACTIONS") == "true"
     # Millions of short-lived values and no cycles among them: look for cycles rarely.
     gc.set_threshold(50_000, 20, 50)
     try:

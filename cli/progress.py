@@ -12,13 +12,14 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from llmbatch.jobs.events import Draining, Event, JobStarted, RowFinished, RowSkipped
-from llmbatch.jobs.summary import Tally
+from llmbatch.jobs.summary import Summary, Tally
 
 from .figures import Figures, duration, fit
 from .notices import Notices
+from .summary import block, last_line
 from .terminal import printable
 
 BAR_EVERY = 0.2
@@ -56,8 +57,7 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Write a line."""
-        self._pause()
-        self._write(printable(text) + "\n")
+        self.command(printable(text))
 
     def _write(self, text: str) -> None:
         with suppress(OSError):  # a job goes on although nobody can read how it gets on
@@ -67,6 +67,15 @@ class Silent:
     def close(self) -> None:
         """Stop and leave the terminal clean. Safe to call twice."""
         self._pause()
+
+    def command(self, line: str) -> None:
+        """Write a line for whoever reads the log by machine, as it stands."""
+        self._pause()
+        self._write(line + "\n")
+
+    def conclude(self, summary: Summary, code: int) -> None:
+        """Say what the job came to; the last line is the last on standard error."""
+        self.say(last_line(summary, code))
 
     def give_way(self, pause: Callable[[], None]) -> None:
         """Leave the terminal to another writer; ``pause`` ends its line before one of ours."""
@@ -116,6 +125,11 @@ class Timed(Silent):
     @property
     def figures(self) -> Figures:
         return self._counting(self.tally, self._now() - self._began, stopping=self._stopping)
+
+    def conclude(self, summary: Summary, code: int) -> None:
+        for line in block(summary):
+            self.say(f"  {line}")
+        super().conclude(summary, code)
 
     def start(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self.every, self._tick)
@@ -175,10 +189,10 @@ class Bar(Timed):
             bar.tail = fit(figures.parts(figures.unit), room)
         self._refresh()
 
-    def say(self, text: str) -> None:
+    def command(self, line: str) -> None:
         if self._bar is not None:
             self._write("\r" + " " * (columns(self.stream) - 1) + "\r")
-        super().say(text)
+        super().command(line)
         if self._bar is not None:
             self._refresh()
 
@@ -233,9 +247,14 @@ def progress_for(
     *,
     quiet: bool,
     plain: bool = False,
+    log: Literal["text", "json"] = "text",
     counting: type[Figures] = Figures,
 ) -> Silent:
     """The progress that fits where standard error goes; ``plain`` is never a bar."""
+    if log == "json":
+        from .jsonlines import JsonLines
+
+        return JsonLines(tally, stream, time.monotonic, counting, quiet=quiet)
     if quiet:
         return Silent(tally, stream)
     kind = Bar if stream.isatty() and not plain else LogLines

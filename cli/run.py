@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ import click
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.drain import Drain
 from llmbatch.jobs.job import run_job_async
+from llmbatch.jobs.ports import Observer
 from llmbatch.jobs.summary import Summary, Tally
 
 from .execution import execute
@@ -38,12 +39,15 @@ class Rows:
         self.config = config
 
     def progress(self, tally: Tally) -> Silent:
-        return progress_for(
-            sys.stderr, tally, quiet=self.config.quiet, plain=_shares_the_terminal(self.config)
-        )
+        config = self.config
+        plain = _shares_the_terminal(config)
+        log = config.log_format
+        return progress_for(sys.stderr, tally, quiet=config.quiet, plain=plain, log=log)
 
-    def run(self, drain: Drain, tally: Tally, progress: Silent) -> Coroutine[Any, Any, Summary]:
-        return run_job_async(self.config, drain=drain, tally=tally, observers=[progress])
+    def run(
+        self, drain: Drain, tally: Tally, _progress: Silent, observers: Sequence[Observer]
+    ) -> Coroutine[Any, Any, Summary]:
+        return run_job_async(self.config, drain=drain, tally=tally, observers=observers)
 
     def __repr__(self) -> str:
         return f"Rows({self.config.inputs!r})"

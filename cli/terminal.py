@@ -6,17 +6,22 @@ import os
 import re
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from llmbatch.jobs.errors import SinkError
+
+from .logjson import record
 
 # C0, DEL and C1 drive the terminal; bidirectional controls (UAX 9) reorder what is read;
 # U+2028 and U+2029 break lines; lone surrogates can't be encoded.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+
+_COMMAND = re.compile(r"^\s*::|##(?=\[)")
+"""What GitHub Actions takes for the beginning of a command; the first one only at a line's."""
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -26,9 +31,15 @@ def _escape(match: re.Match[str]) -> str:
     )
 
 
-def printable(text: str) -> str:
-    """One line that only shows: control characters stand as escapes such as ``\\x1b``."""
+def escaped(text: str) -> str:
+    """One line, for a file: control characters stand as escapes such as ``\\x1b``."""
     return _UNSAFE.sub(_escape, text)
+
+
+def printable(text: str) -> str:
+    """The same for a terminal or a log: one line that only shows, and is no command."""
+    shown = escaped(text)
+    return _COMMAND.sub(lambda match: " ".join(match[0]), shown) if VOICE.guarded else shown
 
 
 def printable_text(text: str) -> str:
@@ -71,15 +82,37 @@ def wants_colour(stream: TextIO) -> bool:
         return False
 
 
-def say_error(message: str) -> None:
-    """``llmbatch: error: MESSAGE`` on standard error."""
+class Voice:
+    """How this process speaks on standard error: text, or with ``json`` JSON objects.
+
+    ``guarded`` is for where the log is read by GitHub Actions, to which a line may be a command:
+    none of what is shown is one then. With ``github`` each error is an annotation, too.
+    """
+
+    json = False
+    guarded = False
+    github = False
+
+
+VOICE = Voice()
+
+
+def say_error(message: str, **fields: Any) -> None:
+    """``llmbatch: error: MESSAGE`` on standard error; ``fields`` are for JSON alone."""
+    if VOICE.json:
+        _say(record("error", "error", message, **fields))
+        return
     word = click.style("error:", fg="red", bold=True) if wants_colour(sys.stderr) else "error:"
     _say(f"llmbatch: {word} {printable_lines(message)}")
+    if VOICE.github:
+        from .github import command
+
+        _say(command("error", message, title="llmbatch"))
 
 
 def say_hint(message: str) -> None:
     """A line of help below an error, on standard error."""
-    _say(printable(message))
+    _say(record("info", "hint", message) if VOICE.json else printable(message))
 
 
 def _say(text: str) -> None:

@@ -28,9 +28,14 @@ def drop_old_summary(path: str) -> None:
             os.unlink(os.path.realpath(path))  # noqa: PTH108 - a link stays one
 
 
+def summary_values(summary: Summary, exit_code: int) -> dict[str, Any]:
+    """The summary as JSON has it."""
+    return {"exit_code": exit_code, **msgspec.to_builtins(summary)}
+
+
 def write_summary(summary: Summary, path: str, exit_code: int) -> None:
     """Write ``summary`` with the exit code. Raises :class:`SinkError`; the output is safe then."""
-    values: dict[str, Any] = {"exit_code": exit_code, **msgspec.to_builtins(summary)}
+    values = summary_values(summary, exit_code)
     try:
         text = msgspec.json.format(msgspec.json.encode(values))
     except UnicodeEncodeError:  # a file's name that is no UTF-8

@@ -170,7 +170,7 @@ class LocalEngine:
                 self._grow()
                 result = await self._worker(row, seat)
                 await self._sink.write(result)
-                self._observe(RowFinished(result))
+                self._observe(RowFinished(result, row.path))
         except Drained:
             return
         finally:
