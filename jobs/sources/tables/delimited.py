@@ -117,7 +117,7 @@ class DelimitedReader:
                 f"a cell has more than {WIDEST >> 20} million characters: is a quote not closed?"
             )
         if "new-line character" in said:
-            raise NotLines("its lines end in CR alone: save it with LF or CR LF")
+            return "a CR stands outside of quotes: lines end in LF or CR LF"
         return said
 
     def _lines(self) -> Iterator[str]:
@@ -125,12 +125,14 @@ class DelimitedReader:
         number = 1
         for line in self._bytes():
             if b"\0" in line:
-                raise NotLines(f"line {number} has a NUL in it: is the file UTF-16?")
+                self.reached = number
+                raise NotLines("has a NUL in it: is the file UTF-16?")
             try:
                 yield line.decode()
             except UnicodeDecodeError as error:
-                byte = f"0x{line[error.start]:02x} at byte {error.start + 1}"
-                raise NotLines(f"line {number} is not UTF-8 ({byte}): save it as UTF-8") from None
+                self.reached = number
+                byte = f"0x{line[error.start]:02x} at byte {error.start + 1} of the line"
+                raise NotLines(f"is not UTF-8 ({byte}): save it as UTF-8") from None
             number += 1
 
     def _bytes(self) -> Iterator[bytes]:

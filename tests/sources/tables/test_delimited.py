@@ -22,7 +22,9 @@ from llmbatch.jobs.sources.rows import RowDefaults, RowParser
 from llmbatch.jobs.sources.tables.delimited import DelimitedReader
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
-NAMES = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=6)
+NAMES = st.text(
+    st.characters(categories=["L", "N", "P"], exclude_characters=",;"), min_size=1, max_size=6
+)
 
 
 def table(tmp_path: Path, data: bytes, name: str = "t.csv") -> Input:
@@ -65,14 +67,12 @@ def test_what_the_csv_module_writes_is_read_back(
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)
     wanted = [row[: len(names)] for row in cells]
+    if quoting == csv.QUOTE_MINIMAL and end == "\n":  # then it leaves a CR unquoted
+        wanted = [[cell.replace("\r", "") for cell in row] for row in wanted]
     writer.writerow([f"x{name}" for name in names])
     writer.writerows(wanted)
     reader = DelimitedReader(io.BytesIO(text.getvalue().encode()), delimiter, block=block)
     found = [json.loads(line) for block in reader for _, line in block]
-    if len(names) == 1:  # an empty line in a table of one column is no row
-        wanted = [row for row in wanted if row != [""] or quoting == csv.QUOTE_ALL]
-        found = [row for row in found if list(row.values()) != [""] or quoting == csv.QUOTE_ALL]
-        wanted = [row for row in wanted if row != [""]] if quoting != csv.QUOTE_ALL else wanted
     assert [list(row.values()) for row in found] == wanted
     assert all(list(row) == [f"x{name}" for name in names] for row in found)
 
@@ -145,12 +145,15 @@ def test_a_broken_quote_makes_its_row_invalid(
         (b"a,,b\n1,2,3\n", "column 2 of 3 has no name"),
         (b"a;b\n1;2\n", "semicolons between the columns: save it with commas"),
         (b"a\tb\n1\t2\n", "tabs between the columns: name it .tsv, or give --input-format tsv"),
-        (b"a,b\n1,2\nm\xfcll,3\n", "line 3 is not UTF-8 (0xfc at byte 2)"),
-        (b"m\xfcll\n1\n", "line 1 is not UTF-8"),
-        (b"a,b\n1,\0\n", "line 2 has a NUL in it: is the file UTF-16?"),
+        (b"a,b\n1,2\nm\xfcll,3\n", "t.csv:3: is not UTF-8 (0xfc at byte 2 of the line)"),
+        (b"m\xfcll\n1\n", "t.csv:1: is not UTF-8"),
+        (b"a,b\n1,\0\n", "t.csv:2: has a NUL in it: is the file UTF-16?"),
         ("a,b\n1,2\n".encode("utf-16"), "it is UTF-16 text: save it as UTF-8"),
-        (b"a,b\r1,2\r3,4\r", "end in CR alone"),
-        (gzip.compress(b"a\n1\n"), "it is gzip data"),
+        (
+            b"a,b\r1,2\r3,4\r",
+            "the header can't be read: a CR stands outside of quotes: lines end in LF",
+        ),
+        (gzip.compress(b"a\n1\n", mtime=0), "it is gzip data"),
         (b'"a,b\n1,2\n', "the header can't be read: the quote that opens in it is never closed"),
     ],
 )
