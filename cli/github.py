@@ -85,13 +85,12 @@ class GitHub:
     def _annotation(self, result: Result, path: str) -> str:
         shown = result.id if len(result.id) <= LONGEST else result.id[: LONGEST - 1] + "…"
         row = f"row {shown}: {explained(result)}"
-        return command(
-            "error",
-            row,
-            file=self._in_workspace(path) if path not in ("", "-") else None,
-            line=None if result.chunk or result.fold else str(result.line),
-            title=f"llmbatch: {cause_of(result)}",
-        )
+        place: dict[str, str] = {}
+        if path not in ("", "-"):
+            place["file"] = self._in_workspace(path)
+            if not (result.chunk or result.fold):
+                place["line"] = str(result.line)
+        return command("error", row, **place, title=f"llmbatch: {cause_of(result)}")
 
     def _in_workspace(self, path: str) -> str:
         """GitHub knows files by their place in the repository."""
@@ -129,11 +128,9 @@ class GitHub:
         return f"<GitHub: {self._failures} rows failed>"
 
 
-def command(kind: str, message: str, **properties: str | None) -> str:
+def command(kind: str, message: str, **properties: str) -> str:
     """A workflow command; whatever stands in the values is text to it."""
-    told = ",".join(
-        f"{name}={_property(value)}" for name, value in properties.items() if value is not None
-    )
+    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{kind} {told}::{_data(message)}"
 
 
