@@ -66,7 +66,8 @@ class Bill:
         if usage is None:
             self.sources[price.source] += 1
             return
-        self.saved += price.saved(usage)
+        if usage.cached_tokens:
+            self.saved += price.saved(usage)
         once = metrics is not None and metrics.attempts == 1
         told = not price.own and once and not math.isclose(price.cost(usage), cost, abs_tol=1e-9)
         self.sources[REPORTED if told else price.source] += 1

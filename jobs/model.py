@@ -181,9 +181,10 @@ class Usage(Struct, frozen=True):
         )
 
 
-def _sum(*counts: int | UnsetType) -> int | UnsetType:
-    told = [count for count in counts if count is not UNSET]
-    return sum(told) if told else UNSET
+def _sum(one: int | UnsetType, other: int | UnsetType) -> int | UnsetType:
+    if one is UNSET:
+        return other
+    return one if other is UNSET else one + other
 
 
 class Quota(Struct, frozen=True):

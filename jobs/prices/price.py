@@ -50,7 +50,8 @@ class Price(Struct, frozen=True):
     """The price of one model; ``tiers`` are rates for requests with more than so many input tokens.
 
     ``tiers`` are in ascending order; the last one that a request is above holds for all of it.
-    ``request`` is USD for each request, beside its tokens. ``source`` says where the price is
+    ``request`` is USD for each request, beside its tokens. ``next`` are rates that may hold before
+    a request has ended, where the price changes with the time. ``source`` says where the price is
     from, in words for a user; ``own`` says that it is the user, whose word counts more than the
     provider's own figure.
     """
@@ -58,17 +59,20 @@ class Price(Struct, frozen=True):
     rates: Rates
     tiers: Sequence[tuple[int, Rates]] = ()
     request: float = 0.0
+    next: Sequence[Rates] = ()
     source: str = ""
     own: bool = False
 
     def cost(self, usage: Usage) -> float:
         """USD for what a provider counted in one request."""
-        rates = self._at(usage.input_tokens)
+        rates = self._at(usage.input_tokens) if self.tiers else self.rates
         written, for_long = _told(usage.cache_write_tokens), _told(usage.cache_write_1h_tokens)
         plain = max(0, usage.input_tokens - usage.cached_tokens - written)
         total = plain * rates.input
-        total += usage.cached_tokens * rates.from_cache
-        total += max(0, written - for_long) * rates.to_cache + for_long * rates.to_cache_1h
+        if usage.cached_tokens:
+            total += usage.cached_tokens * rates.from_cache
+        if written:
+            total += max(0, written - for_long) * rates.to_cache + for_long * rates.to_cache_1h
         if rates.reasoning is None:
             total += usage.output_tokens * rates.output
         else:
@@ -97,7 +101,8 @@ class Price(Struct, frozen=True):
         return found
 
     def _reachable(self, input_tokens: int) -> Sequence[Rates]:
-        return (self.rates, *(rates for above, rates in self.tiers if input_tokens > above))
+        tiers = (rates for above, rates in self.tiers if input_tokens > above)
+        return (self.rates, *tiers, *self.next)
 
 
 def rates_worst(rates: Rates) -> float:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .price import Price, Rates
 
@@ -87,12 +87,17 @@ def published(provider: str, model: str, now: float) -> Published | None:
     if place is None:
         return None
     try:
-        from genai_prices.data import providers
-    except ImportError:
+        return _find(*place, datetime.fromtimestamp(now, UTC))
+    except (ImportError, AttributeError, TypeError):  # not there, or of a shape yet to come
         return None
-    company = next((known for known in providers if known.id == place[0]), None)
-    found = company and company.find_model(place[1], all_providers=providers)
-    return _read(found, datetime.fromtimestamp(now, UTC)) if found else None
+
+
+def _find(provider: str, model: str, at: datetime) -> Published | None:
+    from genai_prices.data import providers
+
+    company = next((known for known in providers if known.id == provider), None)
+    found = company and company.find_model(model, all_providers=providers)
+    return _read(found, at) if found else None
 
 
 def _place(provider: str, model: str) -> tuple[str, str] | None:
@@ -105,7 +110,16 @@ def _place(provider: str, model: str) -> tuple[str, str] | None:
 
 def _read(model: ModelInfo, at: datetime) -> Published | None:
     price = price_of(model.get_prices(at))
-    return None if price is None else Published(price, min(_changes(model, at), default=math.inf))
+    if price is None:
+        return None
+    until = min(_changes(model, at), default=math.inf)
+    after = None
+    if until != math.inf:
+        after = price_of(model.get_prices(datetime.fromtimestamp(until, UTC)))
+    if after is not None:
+        later = (after.rates, *(rates for _, rates in after.tiers))
+        price = structs.replace(price, next=later)
+    return Published(price, until)
 
 
 def price_of(prices: ModelPrice) -> Price | None:
@@ -114,14 +128,14 @@ def price_of(prices: ModelPrice) -> Price | None:
     In the package as here, a tier holds for the whole of a request with more input than its start.
     What can't be counted here (searches, pages, seconds of sound) is left out.
     """
-    stated = {name: getattr(prices, name) for name in _TOKENS}
+    stated = {name: getattr(prices, name, None) for name in _TOKENS}
     if stated["input_mtok"] is None:
         return None
     starts = sorted({tier.start for each in stated.values() for tier in getattr(each, "tiers", ())})
     return Price(
         _rates(stated, 0),
         tiers=tuple((start, _rates(stated, start + 1)) for start in starts),
-        request=float(prices.requests_kcount or 0) / 1000,  # type: ignore[arg-type]
+        request=float(getattr(prices, "requests_kcount", None) or 0) / 1000,
         source=_source(),
     )
 

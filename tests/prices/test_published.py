@@ -207,6 +207,23 @@ def test_a_price_by_the_time_of_day_says_until_when_it_holds(
     assert input_at("2026-11-27T02:00") == (1, at("2026-11-27T22:00"))
 
 
+def test_the_worst_of_a_request_is_that_of_the_dearer_side_of_a_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changing(
+        ConditionalPrice(prices=ModelPrice(input_mtok=Decimal(1), output_mtok=Decimal(5))),
+        ConditionalPrice(
+            TimeOfDateConstraint(time(22), time(2)),
+            prices=ModelPrice(input_mtok=Decimal(2), output_mtok=Decimal(4)),
+        ),
+        monkeypatch=monkeypatch,
+    )
+    for moment in ("2026-11-26T21:59", "2026-11-27T01:59"):
+        found = published("deepseek", "m", at(moment))
+        assert found is not None
+        assert found.price.worst(1_000_000, 1_000_000) == 2 + 5
+
+
 def test_a_price_that_begins_some_day_holds_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
     changing(
         ConditionalPrice(prices=ModelPrice(input_mtok=Decimal(1))),
@@ -221,6 +238,21 @@ def test_a_price_that_begins_some_day_holds_until_then(monkeypatch: pytest.Monke
 
 def test_without_the_extra_there_is_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genai_prices.data", None)
+    assert published("openai", "gpt-4o-mini", NOW.timestamp()) is None
+
+
+def test_a_package_of_another_shape_has_no_price_and_breaks_no_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Later:
+        id = "openai"
+
+        def find_model(self, name: str) -> None:
+            raise AssertionError("it takes other arguments")
+
+    monkeypatch.setattr("genai_prices.data.providers", [Later()])
+    assert published("openai", "gpt-4o-mini", NOW.timestamp()) is None
+    monkeypatch.setattr("genai_prices.data.providers", None)
     assert published("openai", "gpt-4o-mini", NOW.timestamp()) is None
 
 
