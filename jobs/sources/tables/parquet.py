@@ -35,7 +35,8 @@ def open_parquet(path: str) -> Any:
     if head != _MAGIC:
         raise NotLines("is no Parquet file" if head else "is empty: it is no Parquet file")
     try:
-        return ParquetFile(path)
+        # Else it reads all of the file ahead, into memory.
+        return ParquetFile(path, pre_buffer=False, buffer_size=BLOCK)
     except (ArrowException, OSError) as error:
         raise _damaged(error) from None
 

@@ -127,3 +127,15 @@ def test_a_packed_one_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(SourceError, match="unpack it"):
         input_of(tmp_path / name)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    text = [f"{n * 7919 % 10007:05}" * 200 for n in range(25_000)]  # 25 MB
+    source = written(
+        tmp_path / "t.parquet", {"x": text}, row_group_size=1000, use_dictionary=False,
+        compression="none",
+    )  # fmt: skip
+    del text
+    before = pa.total_allocated_bytes()
+    held = max(pa.total_allocated_bytes() - before for _ in source.blocks())
+    assert held < 8 << 20
