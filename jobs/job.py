@@ -19,6 +19,7 @@ from .preparation import Preparation
 from .reuseplan import ReusePlan
 from .sinks.opening import is_stream, open_output
 from .sources.files import FileSource, Which
+from .sources.grouping import Rows
 from .sources.scan import scan
 from .summary import NOTHING, Summary, Tally
 from .summaryfile import drop_old_summary
@@ -93,7 +94,7 @@ class _Job:
         if drain.stop is not None:
             tally(pipeline.started(prepared.output, None))
             return tally.summary(wall=clock.now() - began, stopped=drain.stop)
-        self.reuse.expect(total)
+        self.reuse.expect(total, prepared.order, stream=is_stream(prepared.output))
         canary = config.canary if total is None or not config.canary else min(config.canary, total)
         halting = Halting(self.rules, drain, observe, canary=canary, clock=clock)
         source = self._source(total, halting.canary)
@@ -117,6 +118,7 @@ class _Job:
                         sink,
                         observe,
                         around=lambda worker: self._around(worker, sink, observe),
+                        heard=self.reuse.heard,
                     )
                 finally:
                     chronicle.spent = pipeline.used()
@@ -158,11 +160,12 @@ class _Job:
         """The rows; those of a canary come first, from all over files where order is free."""
         config, prepared = self.config, self.prepared
 
-        def rows(places: Sequence[int] = (), which: Which = "others") -> FileSource:
+        def rows(places: Sequence[int] = (), which: Which = "others") -> Rows:
             clock = self.pipeline.clock
-            return FileSource(
+            source = FileSource(
                 prepared.inputs, prepared.parser, clock, config.limit, total, places, which
             )
+            return self.reuse.grouped(source)
 
         if canary is None:
             return rows()

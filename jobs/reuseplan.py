@@ -1,4 +1,4 @@
-"""What a job need not ask again: rows that ask the same, and what other jobs have asked.
+"""What a job need not ask again, or pay in full: rows that ask or begin the same, other jobs' rows.
 
 Composed here, for `run` and `analyze`.
 """
@@ -9,20 +9,24 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .compact import OffsetTable
 from .config import JobConfig
 from .errors import ConfigError
 from .events import CacheLost
-from .ports import Clock, Observer, Sink, Worker
+from .ports import Clock, Observer, Sink, TextHeard, Worker
 from .sinks.file import FileSink
+from .sources.grouping import Grouped, Rows
 from .twins import RecentAnswers, Twins
+from .warming import Beginnings, Warming, Warmth
 
 if TYPE_CHECKING:
     from .cache.answers import Cache
 
 OFF = (None, "", "off")
+
+Order = Literal["finish", "input"]
 
 
 class ReusePlan:
@@ -35,6 +39,9 @@ class ReusePlan:
         self.config = config
         self.table: OffsetTable | None = None
         self._clock = clock
+        self._beginning = Beginnings()
+        self._warmth: Warmth | None = None
+        self._moves = False
         self._cache: Cache | None = None
         self._folder: Path | None = None
         if config.cache in OFF or config.cache is None:
@@ -50,10 +57,25 @@ class ReusePlan:
         self._folder = cache_folder(config.cache, environ)
         check_folder(config.cache, environ, _has_input(config))
 
-    def expect(self, total: int | None) -> None:
-        """So many rows there are; None where nobody knows."""
+    def expect(self, total: int | None, order: Order, *, stream: bool) -> None:
+        """So many rows there are; None where nobody knows. ``stream`` says that the output is one.
+
+        Rows are neither held back nor moved where they come or go in an order of their own.
+        """
         if self.config.dedupe:
             self.table = OffsetTable(total)
+        if total is not None and (order == "finish" or not stream):
+            self._warmth = Warmth(self._clock)
+            self._moves = order == "finish"
+
+    def grouped(self, source: Rows) -> Rows:
+        """The rows; those that begin alike next to each other, where order is free."""
+        return Grouped(source, self._beginning) if self._moves else source
+
+    @property
+    def heard(self) -> TextHeard | None:
+        """Who is to be told of the first tokens."""
+        return None if self._warmth is None else self._warmth.heard
 
     @asynccontextmanager
     async def open(self, observe: Observer) -> AsyncGenerator[None, None]:
@@ -79,6 +101,8 @@ class ReusePlan:
 
     def around(self, worker: Worker, sink: Sink) -> Worker:
         """What is put around the asking of a row, from the inside out."""
+        if self._warmth is not None:
+            worker = Warming(worker, self._warmth, self._beginning)
         worker = self.cached(worker)
         if self.config.dedupe:
             readable = isinstance(sink, FileSink) and sink.index.asked is not None
