@@ -11,14 +11,9 @@ from .figures import money
 
 
 def budget_lines(summary: Summary) -> Iterator[str]:
-    """One line for each cap; and one for attempts that broke off where there is none."""
+    """One line for each cap."""
     budget = summary.budget
     if budget is None:
-        if summary.uncertain:
-            yield (
-                f"cost       unknown for {_attempts(summary.uncertain)} that broke off and may "
-                "have been billed"
-            )
         return
     if budget.max_cost is not None:
         doubt = _doubt(budget, money(budget.uncertain_usd))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmbatch.jobs.bill import REPORTED
-from llmbatch.jobs.errors import Stalled, StreamBroken
 from llmbatch.jobs.prices.published import PROVIDERS, installed
 from llmbatch.jobs.summary import Summary
 
@@ -14,16 +13,13 @@ from .figures import money
 NAMED = 3
 """Models without a price that are named one by one."""
 
-UNCOUNTED = (StreamBroken.type, Stalled.type)
-"""Errors after which nobody knows what an attempt cost: its usage comes with its end."""
-
 
 def cost_lines(summary: Summary) -> Iterator[str]:
     """One line a subject; none where there is nothing to say."""
     if summary.cost_usd is not None:
         yield f"cost       {money(summary.cost_usd)}{_from(summary)}"
-        if broken := sum(summary.retries.get(kind, 0) for kind in UNCOUNTED):
-            yield f"cost       leaves out {_broken(broken)} were counted"
+        if summary.uncertain:
+            yield f"cost       leaves out {_broken(summary.uncertain)} were counted"
     if summary.saved_usd >= 1e-6:
         cached = summary.usage.cached_tokens
         yield f"saved      {money(summary.saved_usd)} by {cached:,} cached input tokens"

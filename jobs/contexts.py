@@ -93,6 +93,22 @@ _SHORT_ANSWERS: _Figures = (
     (r"claude-(3-(haiku|opus|sonnet)|2|instant)|deepseek-coder", 4_096),
 )
 
+_LONGEST_ANSWERS: _Figures = (
+    (r"gpt-3\.?5|gpt-4-(turbo|1106|0125|vision)|gpt-4o-2024-05-13", 4_096),
+    (r"gpt-4o|chatgpt-4o|gpt-audio|gpt-5(\.\d)?-chat", 16_384),
+    (r"gpt-4\.1", 32_768),
+    (r"o[134](-|$)|codex-mini", 100_000),
+    (r"gpt-5-pro", 272_000),
+    (r"gpt-[56]", 128_000),
+    (r"claude-(3-(haiku|opus|sonnet)|2|instant)", 4_096),
+    (r"claude-", 128_000),
+    (r"gemini-(1\.5|2|3|flash|pro)", 65_536),
+    (r"voxtral-", 32_768),
+    (r"mistral-large-4", 1_048_576),
+    (r"(mi|magi|mini)stral-", 262_144),
+)
+"""The largest of a family, where that is less than its context."""
+
 
 def context_of(provider: str, model: str) -> int | None:
     """Tokens of a prompt and its answer together; None where nothing is known.
@@ -107,6 +123,17 @@ def longest_answer(provider: str, model: str) -> int | None:
     """Tokens of the longest answer that an older model can be asked for; None: no such limit."""
     provider, name = _split(provider, model)
     return _figure(_SHORT_ANSWERS if provider in _BY_PROVIDER else (), name)
+
+
+def most_of_an_answer(provider: str, model: str) -> int | None:
+    """Tokens that no answer of the model is longer than; None where nothing is known.
+
+    Ollama writes on beyond a context.
+    """
+    kind, name = _split(provider, model)
+    if kind not in _BY_PROVIDER or kind == "ollama":
+        return None
+    return _figure(_LONGEST_ANSWERS, name) or context_of(provider, model)
 
 
 def _split(provider: str, model: str) -> tuple[str, str]:

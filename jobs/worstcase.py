@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from .contexts import context_of, longest_answer
+from .contexts import context_of, most_of_an_answer
 from .errors import Unbounded
 from .model import Request
 from .tokens import TokenCounter, counts_exactly
@@ -89,15 +89,15 @@ def worst_case(request: Request, provider: str, counter: TokenCounter) -> WorstC
     elif reading.plain and counts_exactly(request.model):
         exact = counter.count(structs.replace(request, params={}, extra={}))
         size = min(size, exact + exact // 20 + 16 + reading.parameters)
-    return WorstCase(size, _answer(request, provider, context))
+    return WorstCase(size, _answer(request, provider))
 
 
-def _answer(request: Request, provider: str, context: int | None) -> int:
+def _answer(request: Request, provider: str) -> int:
     if request.endpoint == "embeddings":
         return 0
     longest = _allowed(request)
     if longest is None:
-        longest = _default(request, provider) or longest_answer(provider, request.model) or context
+        longest = _default(request, provider) or most_of_an_answer(provider, request.model)
     if longest is None:
         raise Unbounded(_NO_LIMIT.format(label=f"{provider}/{request.model}"))
     several = _parameter(request, "best_of")

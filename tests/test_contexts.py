@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmbatch.jobs.contexts import context_of, longest_answer
+from llmbatch.jobs.contexts import context_of, longest_answer, most_of_an_answer
 from llmbatch.jobs.embedded.weights import CONTEXT
 
 PROVIDERS = ("openai", "anthropic", "gemini", "mistral", "deepseek", "xai", "groq", "azure")
@@ -74,6 +74,20 @@ def litellms_figures() -> dict[str, Any]:
     path = Path(found.origin).with_name("model_prices_and_context_window_backup.json")
     figures: dict[str, Any] = json.loads(path.read_text())
     return figures
+
+
+def test_no_answer_is_longer_than_what_a_budget_counts_with() -> None:
+    known = 0
+    for name, entry in litellms_figures().items():
+        provider, most = entry.get("litellm_provider"), entry.get("max_output_tokens")
+        if provider not in PROVIDERS or entry.get("mode") not in ("chat", "responses") or not most:
+            continue
+        ours = most_of_an_answer(provider, name.removeprefix(f"{provider}/"))
+        known += ours is not None
+        assert ours is None or ours >= most, f"{name} answers in {most}, not {ours}"
+    assert known > 100
+    assert most_of_an_answer("openai", "gpt-4o-mini") == 16_384
+    assert most_of_an_answer("ollama", "llama3") is None
 
 
 def test_no_figure_is_above_litellms() -> None:
