@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ..errors import OutputLocked, SinkError
+from .holder import holder
 from .problems import unopened
 
 if sys.platform != "win32":
@@ -45,8 +46,8 @@ def lock(fd: int, path: Path) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        pid = holder(fd)
-        who = "another run" if pid is None else f"another run (process {pid})"
+        found = holder(fd, path)
+        who = "another run" if found is None else f"another run ({found})"
         raise OutputLocked(
             f"{path}: {who} is writing it: wait for its end, or name another output (-o)"
         ) from None
@@ -57,25 +58,6 @@ def lock(fd: int, path: Path) -> None:
             f"{path}: its file system can't lock files, so that two runs could mix their lines: "
             "name an output on another one (-o)"
         ) from error
-
-
-def holder(fd: int) -> int | None:
-    """The process that holds the lock, where /proc tells."""
-    status = os.fstat(fd)
-    try:
-        table = Path("/proc/locks").read_text()
-    except OSError:
-        return None
-    for row in table.splitlines():
-        words = row.split()  # "1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF"
-        if len(words) < 6 or words[1] != "FLOCK" or not words[4].isdigit() or words[4] == "0":
-            continue
-        major, _, rest = words[5].partition(":")
-        minor, _, inode = rest.partition(":")
-        device = os.makedev(int(major, 16), int(minor, 16))
-        if inode == str(status.st_ino) and device == status.st_dev:
-            return int(words[4])
-    return None
 
 
 def _is_at(fd: int, path: Path) -> bool:

@@ -162,7 +162,7 @@ async def test_a_second_run_on_the_same_results_is_refused_and_names_the_first(
         await study.model.seen(lambda ask: ask.held)
         second = await study.read("-o", "two.md")
         assert second.code == 6, second
-        assert f"{RESULTS}: another run (process {job.pid}) is writing it" in second.stderr
+        assert f"{RESULTS}: another run (process {job.pid}, since " in second.stderr
         assert "(--results)" in second.stderr
         study.model.release()
         done = await job.ended()
