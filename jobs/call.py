@@ -153,14 +153,15 @@ class Call:
             try:
                 stream = lane.provider.stream(request, whole=progress.whole, hear=permit.hear)
                 probe = progress.probe
-                if (heard := self._heard) is not None:
-                    heard(progress.row, None)
+                heard = self._heard
+                if heard is not None and heard(progress.row, None):
+                    heard = None
                 async with aclosing(stream):
                     async for delta in stream:
                         at = now()
                         answer.add(delta, at)
-                        if heard is not None and delta.text:
-                            heard(progress.row, delta.text)
+                        if heard and delta.text and heard(progress.row, delta.text):
+                            heard = None
                         if probe and at - answer.sent > LONGEST_COOLDOWN:
                             probe = False
                             self._answers(lane, progress)  # others need not wait for its end

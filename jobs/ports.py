@@ -178,8 +178,11 @@ class Live(Protocol):
         ...
 
 
-TextHeard = Callable[[Request, str | None], None]
-"""Told each piece of text as it arrives; None where a new attempt at the row begins."""
+TextHeard = Callable[[Request, str | None], bool | None]
+"""Told each piece of text as it arrives; None where a new attempt at the row begins.
+
+True says that nothing more of this attempt need be told.
+"""
 
 
 class Observer(Protocol):

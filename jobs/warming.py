@@ -40,7 +40,7 @@ class Beginnings:
 
     def __call__(self, row: Row) -> int | None:
         """None for a row that is shorter, or whose endpoint keeps nothing."""
-        if not isinstance(row, Request):
+        if not isinstance(row, Request) or _is_short(row):
             return None
         if row.endpoint == "chat":
             first, messages = None, row.messages
@@ -91,18 +91,19 @@ class Warmth:
         self._leads: dict[int, _Lead] = {}
         self._rows: dict[str, _Lead] = {}
 
-    def heard(self, row: Request, text: str | None) -> None:
-        """Where the row goes first: its first token is there, or it is tried once more."""
+    def heard(self, row: Request, text: str | None) -> bool:
+        """Where the row goes first: its first token is there, or it is tried once more.
+
+        True where nothing depends on what else comes.
+        """
         lead = self._rows.get(row.id)
         if lead is None:
-            return
-        if text is not None:
-            self._use(lead.beginning)
-            self.ended(row, lead)
-        elif lead.sent:
-            self.ended(row, lead)
-        else:
+            return True
+        if text is None and not lead.sent:
             lead.sent = True
+            return False
+        self.ended(row, lead, warm=text is not None)
+        return True
 
     async def turn(self, row: Row, beginning: int, seat: Seat) -> _Lead | None:
         """Wait until the row may be sent; what is returned is to be ended with the row."""
@@ -175,6 +176,19 @@ class Warming:
 
     def __repr__(self) -> str:
         return f"<Warming {self._warmth!r} around {self._worker!r}>"
+
+
+def _is_short(row: Request) -> bool:
+    """Whether a glance tells that it is; most rows are."""
+    if row.endpoint != "chat" or "tools" in row.params or row.extra:
+        return False
+    length = 0
+    for message in row.messages:
+        content = message.get("content")
+        if not isinstance(content, str) or len(message) != 2:
+            return False
+        length += len(content) + 20  # its role and what is between them
+    return length < LENGTH
 
 
 def _text(item: Any) -> str:
