@@ -32,6 +32,9 @@ COMMANDS = {
         "llmbatch.cli.analyze:analyze",
         "Analyse one large document: chunk by chunk, folded into a report.",
     ),
+    "plan": Entry(
+        "llmbatch.cli.plan:plan", "Show what a run would do and cost, before anything is sent."
+    ),
     "models": Entry(
         "llmbatch.cli.models:models", "List and fetch models that run on this machine."
     ),

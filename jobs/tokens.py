@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -54,6 +55,7 @@ def counts_exactly(model: str) -> bool:
     return _known_encoding(model) is not None
 
 
+@lru_cache(256)
 def _known_encoding(model: str) -> str | None:
     name = model.rpartition("/")[2].removeprefix("ft:").lower()
     if name.startswith("gpt-oss"):

@@ -1,0 +1,153 @@
+"""What an output holds already, as far as a plan wants to know; nothing is written or locked."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from ..compact import CompactMap, OffsetTable
+from ..errors import SinkError
+from ..model import GOOD, Status, Usage
+from ..records import Format, read
+from ..reuse import ANSWERED
+from ..sinks.opening import agrees, is_stream
+from ..sinks.resume import ResumeIndex, key
+
+SAMPLES = 20_000
+"""Answered rows that estimates are made of, at most."""
+
+
+class Answered(Struct, frozen=True, gc=False):
+    """What an answered row used; ``cut`` says that the answer came to its limit."""
+
+    provider: str
+    model: str
+    usage: Usage
+    cut: bool
+    seconds: float
+
+
+class _Metrics(Struct, gc=False):
+    latency_s: float = 0.0
+    attempts: int = 0
+    same_as: str | UnsetType = UNSET
+
+
+class _Line(Struct, gc=False):
+    id: str
+    fingerprint: str
+    status: Status
+    provider: str | None = None
+    model: str | None = None
+    fallbacks: int = 0
+    usage: Usage | None = None
+    metrics: _Metrics | None = None
+
+
+_line = msgspec.json.Decoder(_Line).decode
+
+
+class Earlier(ResumeIndex):
+    """Finds, for a row, how it ended before, with what request, and what it used.
+
+    Beside what a resume needs it keeps some 30 bytes a line.
+    """
+
+    __slots__ = ("_answers", "_last", "_prints", "_seen", "_states", "answered")
+
+    def __init__(self, asked: OffsetTable | None = None) -> None:
+        super().__init__(asked)
+        self.answered: dict[int, Answered] = {}
+        self._last = CompactMap()  # id -> number of its last line
+        self._answers = CompactMap()  # fingerprint -> 1 where it has an answer
+        self._prints = array("Q")
+        self._states: list[Status | None] = []
+        self._seen = bytearray()
+
+    @classmethod
+    def at(cls, path: str, line_format: Format) -> Self:
+        """Of an output that may not be there yet.
+
+        Raises SinkError and ConfigError where a run could not go on with it.
+        """
+        place = Path(path)
+        if is_stream(path) or not place.exists():
+            return cls()
+        try:
+            fd = os.open(place, os.O_RDONLY)
+        except OSError as error:
+            raise SinkError(f"{path}: can't be read: {error.strerror}") from error
+        try:
+            earlier = cls.of(fd)
+        finally:
+            os.close(fd)
+        if not agrees(earlier, place, line_format) and earlier.tail:
+            earlier.end_tail()
+        return earlier
+
+    def before(self, row_id: str) -> tuple[int, Status] | None:
+        """The fingerprint's hash and the status of the last line with that id; it counts as seen.
+
+        None where there is no such line.
+        """
+        number = self._last.get(key(row_id))
+        if number is None:
+            return None
+        self._seen[number] = 1
+        status = self._states[number]
+        return None if status is None else (self._prints[number], status)
+
+    def has_answer(self, fingerprint: str) -> bool:
+        """Whether another row that asked the same was answered."""
+        return key(fingerprint) in self._answers
+
+    @property
+    def strangers(self) -> int:
+        """The ids of which :meth:`before` was never asked."""
+        return len(self._last) - self._seen.count(1)
+
+    def _add(self, line: bytes) -> None:
+        number = len(self.starts)
+        super()._add(line)
+        if len(self.starts) == number:  # the tail
+            return
+        self._prints.append(0)
+        self._states.append(None)
+        self._seen.append(0)
+        found = _read(line)
+        if found is None:
+            return
+        self._prints[number] = key(found.fingerprint)
+        self._states[number] = found.status
+        self._last.put(key(found.id), number)
+        if found.status in ANSWERED:
+            self._answers.put(key(found.fingerprint), 1)
+        self._sample(found)
+
+    def _sample(self, found: _Line) -> None:
+        usage, metrics = found.usage, found.metrics
+        if usage is None or metrics is None or found.fallbacks or metrics.attempts != 1:
+            return
+        if found.status not in GOOD or len(self.answered) >= SAMPLES:
+            return
+        self.answered[key(found.id, found.fingerprint)] = Answered(
+            found.provider or "",
+            found.model or "",
+            usage,
+            found.status == "truncated",
+            metrics.latency_s,
+        )
+
+
+def _read(line: bytes) -> _Line | None:
+    """A line of either format."""
+    try:
+        return _line(line)
+    except (ValueError, RecursionError):
+        stored = read(line)
+        return None if stored is None else _Line(stored.id, stored.fingerprint, stored.status)

@@ -1,0 +1,80 @@
+"""The plan of ``run``: what it would do with its input, found out without doing it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from ..config import JobConfig
+from ..errors import ConfigError
+from ..lanes import fit_of
+from ..manifest import Carried, Manifest, carried, read_manifest
+from ..pipeline import checked
+from ..preparation import Preparation
+from ..prices.book import PriceBook
+from ..providers.registry import locate
+from ..sources.parameters import job_params
+from .changes import Changes
+from .earlier import Earlier
+from .forecast import Forecast
+from .modelforecast import Experience
+from .plan import Changed, Plan, Rows
+from .sorting import Sorted
+
+
+def plan_run(config: JobConfig, environ: Mapping[str, str] | None = None) -> Plan:
+    """What ``run_job(config)`` would do. It blocks; no key is read and nothing is written.
+
+    Raises ConfigError, SourceError and SinkError as a run would before it sends anything.
+    """
+    environ = os.environ if environ is None else environ
+    config = checked(config)
+    routes = [located.route for located in locate(config, environ)]
+    prices = PriceBook(config, routes)
+    prepared = Preparation(config, routes)
+    params, _ = job_params(config.params, config.endpoint)
+    for route in routes[1:]:
+        if problem := fit_of(route, config).problem(config.endpoint, params):
+            raise ConfigError(f"fallback {route.label}: {problem}")
+    earlier = Earlier() if config.fresh else Earlier.at(prepared.results, prepared.line_format)
+    manifest = read_manifest(prepared.output)
+    rows = Sorted(prepared, earlier, Changes.since(manifest, prepared, environ))
+    rows.read()
+    experience = Experience(rows.samples, rows.answered)
+    forecast = Forecast(list(rows.asks.values()), rows.order, experience, prices)
+    spent = Carried() if config.fresh else carried(manifest, earlier.account)
+    return Plan(
+        job="run",
+        output=prepared.output,
+        model=routes[0].label,
+        inputs=[source.path for source in prepared.inputs],
+        running=running(manifest),
+        rows=_rows(rows, earlier),
+        tokens=forecast.tokens(),
+        cost=forecast.cost(),
+        budget=forecast.cap(config, spent),
+        time=forecast.time(routes[0], manifest),
+    )
+
+
+def running(manifest: Manifest | None) -> int | None:
+    """The process that is at the output, by its manifest."""
+    if manifest is None or manifest.state not in ("running", "tidying") or not manifest.alive:
+        return None
+    return manifest.pid
+
+
+def _rows(found: Sorted, earlier: Earlier) -> Rows:
+    changed = sorted(found.changed.items(), key=lambda item: (-item[1], item[0]))
+    return Rows(
+        total=found.total,
+        new=found.new,
+        changed=[Changed(why, rows) for why, rows in changed],
+        again=dict(found.again),
+        done=dict(found.done),
+        invalid=found.invalid,
+        first_invalid=found.first_invalid,
+        duplicates=found.duplicates,
+        requests=len(found.order),
+        kept=earlier.strangers,
+    )
