@@ -14,6 +14,7 @@ from contextlib import aclosing
 from typing import Any
 
 import uvloop
+from msgspec import UNSET
 
 from llmbatch.jobs.errors import ProviderError
 from llmbatch.jobs.keys import Key
@@ -21,6 +22,12 @@ from llmbatch.jobs.model import Request
 from llmbatch.jobs.providers.litellm import LiteLLM
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def shown(value: Any) -> dict[str, Any]:
+    """A Struct as JSON can hold it, without what is not set."""
+    fields = {name: getattr(value, name) for name in value.__struct_fields__}
+    return {name: field for name, field in fields.items() if field is not UNSET}
 
 
 def guard(event: str, args: tuple[Any, ...]) -> None:
@@ -99,7 +106,7 @@ async def main() -> None:
             kept = provider
         else:
             await provider.aclose()
-        print(json.dumps(done, default=lambda v: {n: getattr(v, n) for n in v.__struct_fields__}))
+        print(json.dumps(done, default=shown))
         sys.stdout.flush()
     if kept is not None:
         await kept.aclose()

@@ -319,6 +319,15 @@ def test_bedrock_streams_with_its_finish_usage_and_cost(ask: Ask) -> None:
     assert last(done)["cost_usd"] == pytest.approx(3 * 3e-6 + 2 * 15e-6)
 
 
+def test_what_bedrock_took_from_its_cache_and_put_there_is_part_of_the_input(ask: Ask) -> None:
+    cache = {"cacheReadInputTokens": 10, "cacheWriteInputTokens": 20}
+    counted = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 35, **cache}
+    told = frame("metadata", {"usage": counted, "metrics": {}})
+    usage = last(ask(converse(*CONVERSE[:-1], told), BEDROCK, root=""))["usage"]
+    assert (usage["input_tokens"], usage["cached_tokens"]) == (33, 10)
+    assert usage["cache_write_tokens"] == 20
+
+
 @pytest.mark.parametrize("end", [[], [Act.CUT], [Act.RESET]], ids=["clean", "close", "reset"])
 def test_a_bedrock_stream_cut_at_any_message_is_broken(ask: Ask, end: list[Act]) -> None:
     for after in range(1, 5):
