@@ -52,6 +52,7 @@ def rejected(row_id: str = "q1") -> Rejected:
     return Rejected(id=row_id, line=1, path="rows.jsonl", reason="not JSON")
 
 
+_count = st.integers(0, 10**6)
 _text = st.text(st.characters(exclude_categories=[]), max_size=12)  # lone surrogates included
 _json = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | _text,
@@ -74,7 +75,7 @@ def results(draw: st.DrawFn) -> Result:
         fingerprint=draw(st.text("0123456789abcdef", max_size=32)),
         output=draw(_text | st.none() | st.lists(st.floats(allow_nan=False), max_size=3)),
         finish_reason=draw(st.none() | _text),
-        usage=draw(st.none() | st.builds(Usage, *[st.integers(0, 10**6)] * 4)),
+        usage=draw(st.none() | st.builds(Usage, *[_count] * 4, *[st.just(UNSET) | _count] * 2)),
         error=failure,
         metadata=draw(st.dictionaries(_text, _json, max_size=3)),
         tool_calls=draw(

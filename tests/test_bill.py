@@ -51,6 +51,13 @@ def test_the_cost_is_the_sum_of_the_rows(costs: list[float]) -> None:
     assert whole.total == pytest.approx(sum(costs), abs=1e-9)
 
 
+def test_usage_adds_up_and_what_nobody_counted_stays_out_of_it() -> None:
+    one, other = Usage(1, 2, 3, 4), Usage(10, 20, 30, 40, 50, 60)
+    assert one + one == Usage(2, 4, 6, 8)
+    assert one + other == other + one == Usage(11, 22, 33, 44, 50, 60)
+    assert other + other == Usage(20, 40, 60, 80, 100, 120)
+
+
 def test_a_sum_is_free_of_the_noise_of_floats() -> None:
     whole = bill()
     for _ in range(3):
