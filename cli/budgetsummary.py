@@ -33,8 +33,5 @@ def _before(amount: str, number: float) -> str:
 def _doubt(budget: Budget, amount: str) -> str:
     if not budget.uncertain:
         return ""
-    return f", up to {amount} of it by {_attempts(budget.uncertain)} that broke off"
-
-
-def _attempts(number: int) -> str:
-    return f"{number:,} attempt" if number == 1 else f"{number:,} attempts"
+    attempts = f"{budget.uncertain:,} attempt{'' if budget.uncertain == 1 else 's'}"
+    return f", up to {amount} of it by {attempts} that did not say what they used"

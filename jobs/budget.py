@@ -10,8 +10,9 @@ class Budget(Struct, frozen=True, kw_only=True):
 
     ``max_cost`` and ``max_tokens`` are the caps, None where there is none. ``spent_usd`` and
     ``spent_tokens`` are what is known to be used up, that of ``earlier`` runs included.
-    ``uncertain`` counts attempts of this run that broke off, so that nobody told what they used:
-    ``uncertain_usd`` and ``uncertain_tokens`` at most, which the budget counts as used.
+    ``uncertain`` counts attempts of this run that did not say what they used, as they broke off
+    or the server never says: ``uncertain_usd`` and ``uncertain_tokens`` at most, which the budget
+    counts as used.
     """
 
     max_cost: float | None = None

@@ -173,6 +173,11 @@ class Spending:
         self._ledger.give_back(booking.worst)
         self._look()
 
+    @property
+    def aside(self) -> Amount:
+        """What is set aside for attempts under way."""
+        return self._ledger.aside
+
     def figures(self) -> Budget:
         """As of now; what is under way counts for nothing yet."""
         ledger, caps = self._ledger, self._caps

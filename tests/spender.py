@@ -171,6 +171,8 @@ class Study:
             await engine.run(Rows(self.rows), call, self.sink)
         finally:
             routes.close()
+        assert ran.spending is not None
+        assert ran.spending.aside == NOTHING, "every attempt settled what it had set aside"
         return ran
 
 
