@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ..lab import Lab
 from ..report import Figure
-from . import analyze, auto, chunks, cost, memory, outage, quota, rate, resume, shared, start
+from . import analyze, auto, cache, chunks, cost, memory, outage, quota, rate, resume, shared, start
 
 Measure = Callable[[Lab], Iterator[Figure]]
 
@@ -30,6 +30,7 @@ CASES: Mapping[str, Case] = {
     "start": Case(start.METHOD, start.measure),
     "chunks": Case(chunks.METHOD, chunks.measure),
     "analyze": Case(analyze.METHOD, analyze.measure),
+    "cache": Case(cache.METHOD, cache.measure),
     "resume": Case(resume.METHOD, resume.measure),
     "auto": Case(auto.METHOD, auto.measure),
     "rate": Case(rate.METHOD, rate.measure, idle=True),

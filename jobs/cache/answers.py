@@ -43,8 +43,9 @@ _FIND = "SELECT fingerprint, used, answer FROM answers WHERE key = ?"
 class Cache:
     """Answers by the fingerprint of what was asked; to be opened off the event loop.
 
-    Whatever goes wrong with it after that costs no row: ``lost`` is told why, once, in the loop's
-    thread, and from then on it finds and keeps nothing.
+    ``unwritten`` is the bytes of answers that wait for the thread. Whatever goes wrong with it
+    after that costs no row: ``lost`` is told why, once, in the loop's thread, and from then on it
+    finds and keeps nothing.
     """
 
     def __init__(self, folder: Path, limit: int, lost: Callable[[str], None]) -> None:
@@ -60,7 +61,7 @@ class Cache:
             self._writing.close()
             raise
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._unwritten = 0
+        self.unwritten = 0
         self._hits = 0
         self._closed = False
         self._failure: sqlite3.Error | None = None
@@ -101,9 +102,9 @@ class Cache:
             chunk=UNSET, fold=UNSET, quotes=UNSET,
         )  # fmt: skip
         answer = encode(bare)
-        if len(answer) > self._shelf.largest or self._unwritten > UNWRITTEN:
+        if len(answer) > self._shelf.largest or self.unwritten > UNWRITTEN:
             return
-        self._unwritten += len(answer)
+        self.unwritten += len(answer)
         self._queue.put(Entry(result.fingerprint, answer))
 
     async def aclose(self) -> None:
@@ -140,7 +141,7 @@ class Cache:
                 busy = busy + 1 if is_busy(error) else GIVE_UP
                 if busy >= GIVE_UP:
                     self._tell(error)
-            self._unwritten -= sum(len(entry.answer or b"") for entry in batch)
+            self.unwritten -= sum(len(entry.answer or b"") for entry in batch)
 
     def _gathered(self) -> tuple[list[Entry], bool]:
         """What there is to write, and whether that is all there will be."""

@@ -25,9 +25,11 @@ PATIENCE = 10.0
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 
+# Answers stand in the order in which they came: what is random is an index, which is small.
 _TABLES = """
 CREATE TABLE answers (
-    key INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,
+    key INTEGER NOT NULL UNIQUE,
     fingerprint TEXT NOT NULL,
     used INTEGER NOT NULL,
     created INTEGER NOT NULL,
@@ -142,7 +144,7 @@ def _settle(database: sqlite3.Connection, path: Path) -> None:
             f"{path}: the cache is of version {found}, and this llmbatch knows {VERSION}: "
             f"{_clear(path)}"
         )
-    database.execute("SELECT key FROM answers ORDER BY used LIMIT 1").fetchone()
+    database.execute("SELECT id FROM answers ORDER BY used LIMIT 1").fetchone()
 
 
 def _to_wal(database: sqlite3.Connection) -> None:

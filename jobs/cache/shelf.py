@@ -19,6 +19,9 @@ _PAGES = 3
 """Pages that one answer touches, beside those that it fills."""
 
 
+_PUT = "REPLACE INTO answers (key, fingerprint, used, created, answer) VALUES (?, ?, ?, ?, ?)"
+
+
 class Entry(Struct, frozen=True):
     """An answer to be put, or (None) to be marked as used."""
 
@@ -66,7 +69,7 @@ class Shelf:
                     database.execute("UPDATE answers SET used = ? WHERE key = ?", (now, key))
                 else:
                     row = (key, entry.fingerprint, now, now, entry.answer)
-                    database.execute("REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", row)
+                    database.execute(_PUT, row)
             if hits:
                 database.execute("UPDATE counts SET value = value + ? WHERE name = 'hits'", (hits,))
 
@@ -76,8 +79,8 @@ class Shelf:
         while used_bytes(database) + need > self._room:
             with _Transaction(database):
                 gone = database.execute(
-                    "DELETE FROM answers WHERE key IN "
-                    "(SELECT key FROM answers ORDER BY used, created LIMIT ?)",
+                    "DELETE FROM answers WHERE id IN "
+                    "(SELECT id FROM answers ORDER BY used, created LIMIT ?)",
                     (self.batch,),
                 ).rowcount
             if not gone:
