@@ -10,6 +10,30 @@ from .options import FILE, Pair, option, with_options
 INPUT, MODEL, OUTPUT = "Input", "Model", "Output"
 CONFIGURATION = "Configuration"
 
+ROWS = (
+    option(
+        INPUT,
+        "--template",
+        metavar="TEXT|@FILE",
+        help="Prompt for rows of any shape; {{field}} is replaced by the row's field.",
+    ),
+    option(
+        INPUT,
+        "--system",
+        metavar="TEXT|@FILE",
+        help="System message for rows that have none of their own.",
+    ),
+    option(INPUT, "--limit", metavar="N", help="Take the first N rows only (default: all)."),
+)
+"""How lines become rows."""
+
+ENDPOINT = option(
+    MODEL,
+    "--endpoint",
+    type=click.Choice(["chat", "completions", "embeddings", "responses"]),
+    help="What is asked of the server (default: chat).",
+)
+
 WHO = (
     option(
         MODEL,
@@ -202,19 +226,7 @@ job_options = with_options(
         type=click.Choice(["jsonl", "text", "csv", "tsv", "parquet"]),
         help="Shape of all inputs (default: by their names; - is jsonl).",
     ),
-    option(
-        INPUT,
-        "--template",
-        metavar="TEXT|@FILE",
-        help="Prompt for rows of any shape; {{field}} is replaced by the row's field.",
-    ),
-    option(
-        INPUT,
-        "--system",
-        metavar="TEXT|@FILE",
-        help="System message for rows that have none of their own.",
-    ),
-    option(INPUT, "--limit", metavar="N", help="Take the first N rows only (default: all)."),
+    *ROWS,
     option(
         INPUT,
         "--strict/--no-strict",
@@ -222,12 +234,7 @@ job_options = with_options(
         "(default: such a row becomes a result of its own).",
     ),
     *WHO,
-    option(
-        MODEL,
-        "--endpoint",
-        type=click.Choice(["chat", "completions", "embeddings", "responses"]),
-        help="What is asked of the server (default: chat).",
-    ),
+    ENDPOINT,
     *ANSWERS,
     SCHEMA,
     *COSTS,

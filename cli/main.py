@@ -35,6 +35,9 @@ COMMANDS = {
     "plan": Entry(
         "llmbatch.cli.plan:plan", "Show what a run would do and cost, before anything is sent."
     ),
+    "verify": Entry(
+        "llmbatch.cli.verify:verify", "Check an output against its input and its manifest."
+    ),
     "models": Entry(
         "llmbatch.cli.models:models", "List and fetch models that run on this machine."
     ),

@@ -75,6 +75,8 @@ ALLOWED: dict[str, set[str]] = {
     "halts": VALUES,
     "account": {"model", "records"},
     "masks": {"config", "keys"},
+    "findings": set(),
+    "manifestcheck": {"account", "chronicle", "findings", "manifest", "sources"},
     "manifest": VALUES | {"account", "traffic", "wholefile"},
     **dict.fromkeys(STAGES - {"call"}, VALUES),
 }
@@ -92,6 +94,7 @@ ROOTS = {
     "pipeline",
     "planning",
     "preparation",
+    "rereading",
     "tableoutput",
     "reuseplan",
     "verification",

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import msgspec
-from msgspec import structs
-
-from ..config import JobConfig
 from ..errors import ConfigError
 from ..manifest import Manifest
-from ..masks import MASK
 from ..model import Row
-from ..preparation import Preparation, row_parser
-from ..providers.registry import Route, locate
+from ..preparation import Preparation
+from ..rereading import earlier_config, earlier_parser
 from ..sinks.resume import key
 from ..sources.formats import Format
 from ..sources.rows import RowParser
@@ -49,9 +43,9 @@ class Changes:
             return cls(None, ())
         new = prepared.config
         try:
-            old = msgspec.convert(_unmasked(manifest.config, msgspec.to_builtins(new)), JobConfig)
-            parser = earlier_parser(manifest, old, prepared, environ)
-        except (msgspec.ValidationError, ConfigError, ValueError):
+            old = earlier_config(manifest, new)
+            parser = earlier_parser(manifest, old, environ, several=len(prepared.inputs) > 1)
+        except ConfigError:
             return cls(None, ())
         schema = None if manifest.schema is None else manifest.schema.text
         now = None if prepared.schema is None else prepared.schema.text
@@ -84,43 +78,6 @@ class Changes:
 
     def __repr__(self) -> str:
         return f"<Changes: {', '.join(self.settings) or 'none'}>"
-
-
-def earlier_parser(
-    manifest: Manifest, old: JobConfig, prepared: Preparation, environ: Mapping[str, str]
-) -> RowParser:
-    """How the run that wrote the manifest made rows of the lines of these inputs.
-
-    Raises ConfigError where its settings can't be understood any more.
-    """
-    schema = None
-    if manifest.schema is not None:
-        from ..structured.schema import Schema
-
-        schema = Schema(json.loads(manifest.schema.text))
-    routes = earlier_routes(manifest, old, environ)
-    return row_parser(old, routes, schema, several=len(prepared.inputs) > 1)
-
-
-def earlier_routes(
-    manifest: Manifest, old: JobConfig, environ: Mapping[str, str]
-) -> Sequence[Route]:
-    """The routes of that run, at the addresses that they had then."""
-    located = [located.route for located in locate(old, environ)]
-    return [
-        structs.replace(route, name=then.name, model=then.model, target=then.target)
-        for route, then in zip(located, manifest.routes, strict=False)
-    ]
-
-
-def _unmasked(then: Any, now: Any) -> Any:
-    """What was left out of a manifest is taken for what is set now: nobody can know better."""
-    if then == MASK:
-        return now
-    if isinstance(then, Mapping):
-        values = now if isinstance(now, Mapping) else {}
-        return {name: _unmasked(value, values.get(name)) for name, value in then.items()}
-    return then
 
 
 def _sorted(params: Mapping[str, Any]) -> list[tuple[str, Any]]:
