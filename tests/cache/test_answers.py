@@ -112,7 +112,7 @@ async def test_hits_and_last_use_are_remembered(opened: Any, folder: Path) -> No
 async def test_what_was_not_used_for_longest_makes_room(opened: Any, folder: Path) -> None:
     limit = 1_000_000
     async with opened(limit) as cache:
-        for number in range(100):
+        for number in range(200):
             cache.keep(sample(fingerprint=f"old{number}", output="x" * 1000))
     database = sqlite3.connect(folder / FILE)
     database.execute("UPDATE answers SET used = 1000")
@@ -121,16 +121,16 @@ async def test_what_was_not_used_for_longest_makes_room(opened: Any, folder: Pat
     database.close()
     async with opened(limit) as cache:
         assert cache.find("old8") is not None, "it is used again, and stays"
-        for number in range(600):
+        for number in range(560):
             cache.keep(sample(fingerprint=f"new{number}", output="x" * 1000))
     found = stats(folder)
     assert found is not None
     assert found.bytes <= limit
-    assert found.entries > 300
     async with opened(limit) as cache:
-        assert cache.find("old8") is not None
-        assert cache.find("new599") is not None
-        assert [n for n in range(100) if cache.find(f"old{n}")] == [8]
+        assert all(cache.find(f"new{number}") for number in range(560))
+        old = [number for number in range(200) if cache.find(f"old{number}")]
+    assert {7, 8} <= set(old)
+    assert len(old) < 150
 
 
 async def test_a_smaller_limit_shrinks_the_file(opened: Any, folder: Path) -> None:
