@@ -10,8 +10,9 @@ from jsonschema_rs.canonical import Containment
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.dialects import ANY_SERVER, APIS, KNOWN, Dialect
 from llmbatch.jobs.providers.registry import resolve
-from llmbatch.jobs.structured.request import instruction, params_for
+from llmbatch.jobs.structured.request import instruction, needs_words, params_for
 from llmbatch.jobs.structured.schema import Schema
+from llmbatch.jobs.structured.shortform import expand
 
 OPENAI = (KNOWN["openai"], "gpt-4o-mini")
 ITEM = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
@@ -68,6 +69,66 @@ def test_models_older_than_structured_outputs_are_told_in_the_prompt(
     model: str, told: bool
 ) -> None:
     assert (sent(LIST, (KNOWN["openai"], model)) is not None) == told
+
+
+CLOSED = expand("name:str, score:int, tags:str[], note:str?, mood:good|bad?, day:date?")
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "told"),
+    [
+        ("anthropic", "claude-sonnet-4-5-20250929", True), ("anthropic", "claude-opus-4-1", True),
+        ("anthropic", "claude-haiku-4-5", True), ("anthropic", "claude-opus-5", True),
+        ("anthropic", "claude-sonnet-4-20250514", False), ("anthropic", "claude-sonnet-4-0", False),
+        ("anthropic", "claude-3-7-sonnet-latest", False), ("anthropic", "claude-2.1", False),
+        ("gemini", "gemini-2.5-flash", True), ("gemini", "gemini-3-pro", True),
+        ("gemini", "gemini-2.0-flash", False), ("gemini", "gemini-1.5-pro", False),
+        ("gemini", "gemma-3-27b-it", False),
+    ],
+)  # fmt: skip
+def test_a_schema_that_names_all_keys_is_told_where_a_strict_subset_is_taken(
+    name: str, model: str, told: bool
+) -> None:
+    assert (sent(CLOSED, (KNOWN[name], model)) is not None) == told
+    assert (sent(CLOSED, OPENAI, (KNOWN[name], model)) is not None) == told
+
+
+CLOSED_ITEM = {**ITEM, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"a": CLOSED_ITEM, "b": {"type": "array", "items": CLOSED_ITEM}}, True),
+        ({"a": {"type": "string", "minLength": 2}}, True),  # sent without what is too narrow
+        ({"a": ITEM}, False), ({"a": {"type": "array", "items": ITEM}}, False),
+        ({"a": {"anyOf": [CLOSED_ITEM, ITEM]}}, False), ({"a": True}, False), ({"a": {}}, False),
+        ({"a": {"allOf": [CLOSED_ITEM]}}, False), ({"a": {"const": 1}}, False),
+        ({f"a{n}": {"type": "string"} for n in range(24)}, True),
+        ({f"a{n}": {"type": "string"} for n in range(25)}, False),
+        ({f"a{n}": {"type": ["string", "null"]} for n in range(17)}, False),
+    ],
+)  # fmt: skip
+def test_what_is_not_of_the_strict_subset_is_left_to_the_prompt(
+    fields: dict[str, Any], told: bool
+) -> None:
+    schema = {"type": "object", "properties": fields, "additionalProperties": False}
+    assert (sent(schema, (KNOWN["anthropic"], "claude-opus-4-5")) is not None) == told
+
+
+def test_the_prompt_says_what_the_request_leaves_out_and_what_servers_keep_to_themselves() -> None:
+    def needs(schema: Any, *routes: tuple[Dialect, str]) -> bool:
+        made = Schema(schema)
+        return needs_words(made, params_for(made, routes), routes)
+
+    narrow = {**CLOSED, "minProperties": 1}
+    plain = expand("name:str, score:int")
+    assert not needs(plain, OPENAI)
+    assert not needs(plain, OPENAI, (KNOWN["gemini"], "gemini-2.5-pro"))
+    assert needs(narrow, OPENAI)
+    assert needs(plain, (ANY_SERVER, "m"))
+    for name in ("vllm", "ollama", "llamacpp"):
+        assert needs(plain, (KNOWN[name], "m"))
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def text(value: Any) -> str | None:
     """Texts as they are, every other value as its JSON; None stays None."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    kind = type(value)
+    if kind is str or value is None:
+        return value  # type: ignore[no-any-return]  # it is one of the two
+    return repr(value) if kind is int or kind is float else _encode(value)
 
 
 def sound(value: str) -> str:
