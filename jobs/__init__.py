@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .analysis import run_analysis_async as run_analysis_async
     from .config import AnalyzeConfig as AnalyzeConfig
     from .config import JobConfig as JobConfig
+    from .config import PriceConfig as PriceConfig
     from .config import ProviderConfig as ProviderConfig
     from .drain import Drain as Drain
     from .drain import Stop as Stop
@@ -26,6 +27,7 @@ _HOMES = {
     "AnalyzeConfig": "config",
     "Drain": "drain",
     "JobConfig": "config",
+    "PriceConfig": "config",
     "ProviderConfig": "config",
     "Result": "model",
     "Stop": "drain",

@@ -15,12 +15,14 @@ import pytest
 from command import running
 from desk import Desk
 from faultreplies import Call, Recipe, answer, error, held
+from msgspec import structs
 
 from llmbatch import jobs
 from llmbatch.jobs import (
     AnalyzeConfig,
     Drain,
     JobConfig,
+    PriceConfig,
     Result,
     Stop,
     Summary,
@@ -51,6 +53,13 @@ def config(desk: Desk) -> JobConfig:
     return JobConfig(
         inputs=(str(desk.folder / "in.jsonl"),), model="m", base_url=desk.server.url, concurrency=2
     )
+
+
+async def test_prices_are_given_as_values(config: JobConfig) -> None:
+    prices = {"openai-compatible/*": PriceConfig(input=1_000_000, output=0)}
+    summary = await run_job_async(structs.replace(config, prices=prices), environ=NOTHING)
+    assert summary.cost_usd == 8.0, "four rows of two words each"
+    assert summary.priced_by == {"your prices": 4}
 
 
 async def test_the_code_on_the_page_runs(desk: Desk) -> None:
@@ -130,7 +139,7 @@ async def test_a_report_without_a_file_is_printed_or_handed_to_who_asked(
 def test_every_name_on_the_page_is_there_and_takes_what_it_says() -> None:
     rows = re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"`(\w+)", row)}
-    assert told == set(jobs.__all__) - {"Result", "ProviderConfig"}
+    assert told == set(jobs.__all__) - {"Result"}
     for row in rows:
         for name, given in re.findall(r"`(\w+)\((.*?)\)`", row):
             written = [word.split("=")[0].strip() for word in given.split(",")]
