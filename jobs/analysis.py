@@ -139,10 +139,8 @@ class _Analysis:
             observe(pipeline.started(plan.files.results, None, plan.files.size))
             heard = self.folding.heard if isinstance(self.folding, Folding) else None
             async with chronicle.until_broken(came_to):
-                try:
+                async with chronicle.counting(pipeline.used):
                     await pipeline.pump(source, routes, sink, observe, around=around, heard=heard)
-                finally:
-                    chronicle.spent = pipeline.used()
                 done = Tidied() if drain.stop else await self._conclude(sink, tally, chronicle)
             await self.reuse.settle()
             summary = came_to(done)

@@ -7,7 +7,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,8 @@ from .sinks.file import FileSink
 from .summary import Summary
 
 BLOCK = 1 << 20
+NOTED_EVERY = 2.0
+"""Seconds after which what was used up of a budget is written down."""
 
 CUT_OFF = (
     "the last run of this output ended without its end (killed?): what was in flight then may have "
@@ -124,6 +126,32 @@ class Chronicle:
         except LlmbatchError as error:
             await self.end(summary(), str(error))
             raise
+
+    @asynccontextmanager
+    async def counting(self, used: Callable[[], Carried | None]) -> AsyncGenerator[None, None]:
+        """Rows are asked inside, and ``used`` says what all runs used up of a budget, at worst.
+
+        It is written down every few seconds: what is in no line would be lost in a crash.
+        """
+        over = asyncio.Event()
+        beat = None if used() is None else asyncio.create_task(self._note(used, over))
+        try:
+            yield
+        finally:
+            over.set()
+            if beat is not None:
+                await beat
+            self.spent = used()
+
+    async def _note(self, used: Callable[[], Carried | None], over: asyncio.Event) -> None:
+        noted = used()
+        while not over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), NOTED_EVERY)
+            self.spent = used()
+            if self.spent != noted and not over.is_set():
+                noted = self.spent
+                await self._write("running")
 
     def _begin(self, lines: Account, total: int | None) -> None:
         facts = self._facts

@@ -111,7 +111,7 @@ class _Job:
             pipeline.budget(chronicle.carried, tally, observe)
             observe(pipeline.started(prepared.output, total))
             async with chronicle.until_broken(came_to):
-                try:
+                async with chronicle.counting(pipeline.used):
                     await pipeline.pump(
                         source,
                         routes,
@@ -120,8 +120,6 @@ class _Job:
                         around=lambda worker: self._around(worker, sink, observe),
                         heard=self.reuse.heard,
                     )
-                finally:
-                    chronicle.spent = pipeline.used()
                 await self.reuse.settle()
                 summary = came_to(await self._finish(sink, chronicle))
             await chronicle.end(summary)
@@ -137,8 +135,7 @@ class _Job:
             return NOTHING
         await chronicle.tidying()
         done = await sink.finish()
-        if table is not None:
-            await asyncio.to_thread(table.write)
+        await asyncio.to_thread(self.prepared.write_table)
         return NOTHING if stopped else done
 
     def _around(self, worker: Worker, sink: Sink, observe: Observer) -> Worker:

@@ -20,6 +20,8 @@ class Amount(NamedTuple):
 
 NOTHING = Amount(0, 0)
 _ENDLESS = 10**30
+_MOST = 1e15
+"""USD; an amount above it is taken for this one."""
 
 
 class Caps(Struct, frozen=True):
@@ -90,7 +92,7 @@ def _sum(one: Amount, other: Amount) -> Amount:
 
 def in_units(usd: float) -> int:
     """USD as the whole number that it is counted in."""
-    return round(usd * UNIT)
+    return round(min(usd, _MOST) * UNIT)
 
 
 def dollars(usd: float, *, up: bool = False) -> str:

@@ -8,10 +8,11 @@ import signal
 from random import Random
 from typing import Any
 
+import pytest
 from desk import Desk
-from faultreplies import Call, Recipe, answer, cut, error, held
+from faultreplies import Call, Recipe, answer, cut, error, held, never
 from tworoutes import beside
-from watching import Watch
+from watching import Watch, until
 
 from faultserver import FaultServer
 
@@ -134,6 +135,28 @@ async def test_after_kill_9_what_the_lines_cost_counts_for_the_next_run(desk: De
     assert in_flight <= 8
     assert till.billed <= 300 + 10 * in_flight
     assert lost > 0
+
+
+@pytest.mark.parametrize("line_format", ["jsonl", "openai-batch"])
+async def test_after_kill_9_what_is_in_no_line_counts_too(desk: Desk, line_format: str) -> None:
+    """Two streams broke, and lines of OpenAI Batch say nothing of their cost."""
+    desk.prompts(9)
+    two = answer(usage={"prompt_tokens": 1, "completion_tokens": 2})
+    desk.server.replies = [cut(), cut(), two, never()]
+    args = ("in.jsonl", *DOLLAR_A_TOKEN, "--concurrency", "1", "--format", line_format)
+    manifest = desk.folder / "in.results.jsonl.manifest.json"
+
+    def noted() -> bool:
+        return manifest.exists() and json.loads(manifest.read_text())["spent_usd"] == 22
+
+    async with desk.running(*args, "--max-cost", "40") as job:
+        await until(noted, "what was used up is written down")
+        job.send(signal.SIGKILL)
+        await job.ended()
+    desk.server.replies = two
+    done = await desk.run(*args, "--max-cost", "33")
+    assert done.code == 5, done
+    assert "budget     $24.00 of $33.00 used, $22.00 of it by earlier runs" in done.stderr
 
 
 async def test_a_row_larger_than_the_whole_budget_is_not_sent(desk: Desk) -> None:
