@@ -17,7 +17,7 @@ from .records import Format
 from .sinks.opening import is_stream
 from .sources.inputs import Input, default_output, expand
 from .sources.rows import RowDefaults, RowParser
-from .tableoutput import encoder_of, form_of_table, table_of
+from .tableoutput import encoder_of, form_of_table, rows_again, table_of
 
 if TYPE_CHECKING:
     from .structured.schema import Schema
@@ -54,6 +54,12 @@ class Preparation:
         for flag, path in (("--summary", config.summary), ("--junit", config.junit)):
             if path is not None:
                 self._check_apart(flag, path)
+
+    def write_table(self) -> None:
+        """Make the table of the results. It blocks; raises SinkError."""
+        if self.table is not None:
+            twice = all(source.rereadable for source in self.inputs)
+            self.table.write((lambda: rows_again(self.inputs, self.parser)) if twice else None)
 
     def facts(self) -> Facts:
         """What the job's manifest says of it."""

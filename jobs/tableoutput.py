@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .config import JobConfig
-from .errors import ConfigError
+from .errors import ConfigError, SourceError
 from .model import Result
 from .sinks.tables.columns import Column, answer_columns, ending_columns
 from .sinks.tables.paths import select
 from .sinks.tables.table import Form, Table, stream_encoder
 from .sources.formats import TEXT
 from .sources.inputs import Input
-from .sources.tables.row import PARQUET
+from .sources.rows import RowParser
+from .sources.tables.row import PARQUET, columns
 
 if TYPE_CHECKING:
     from .structured.schema import Schema
@@ -27,7 +28,7 @@ def form_of_table(config: JobConfig) -> Form | None:
 
     Raises ConfigError for columns of no table, or of answers that are no data.
     """
-    named = Path(config.output or "").suffix.removeprefix(".")
+    named = Path(config.output or "").suffix.lower().removeprefix(".")
     form = _FORMS.get(config.format or named)
     if config.select and form is None:
         raise ConfigError("--select: names columns of a table: add --format csv, or -o FILE.csv")
@@ -60,6 +61,21 @@ def encoder_of(
     rest = any(not source.format.table and source.format is not TEXT for source in inputs)
     header = () if rest else _header(inputs)
     return stream_encoder(form, header, _columns(config, schema), rest=rest)
+
+
+def rows_again(
+    inputs: Sequence[Input], parser: RowParser
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The id and the columns of every row, for as long as the inputs can be read."""
+    try:
+        for source in inputs:
+            for lines in source.blocks():
+                for number, line in lines:
+                    row_id = source.format.read_id(line)
+                    columns_now = columns(line, source.format)
+                    yield row_id or parser.default_id(number, source.path), columns_now
+    except SourceError:  # it changed since: the results have the columns that they were made of
+        return
 
 
 def _columns(config: JobConfig, schema: Schema | None) -> tuple[Column, ...]:

@@ -54,7 +54,7 @@ class Input(Struct, frozen=True):
 
     @property
     def format(self) -> Format:
-        return FORMATS.get(self.suffix, JSONL)
+        return FORMATS.get(self.suffix.lower(), JSONL)
 
     def columns(self) -> Sequence[str]:
         """The names of a table's columns; none of what is no table. Raises SourceError."""
@@ -117,7 +117,7 @@ def default_output(inputs: Sequence[Input], form: str = "jsonl") -> str | None:
         return STDIN
     suffix, compression = suffixes(only.path)
     stem = only.path.removesuffix(compression)
-    if suffix in FORMATS:
+    if suffix.lower() in FORMATS:
         stem = stem.removesuffix(suffix)
     return f"{stem}{_RESULTS}.{form}"
 

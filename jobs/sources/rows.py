@@ -16,7 +16,7 @@ from .formats import JSONL, Broken, Format, Odd, id_of
 from .images import read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
 from .parameters import KNOWN, Kind, extra_of, finish, job_params, merged, merged_extra
-from .tables.row import typed
+from .tables.row import typed, whole
 from .template import Template
 
 __all__ = ["RowDefaults", "RowParser"]
@@ -134,7 +134,7 @@ class RowParser:
 
     def _fill(self, draft: Draft, value: Any, form: Format) -> None:
         if self._whole:
-            draft.handed_back = dict(value) if type(value) is dict else {"prompt": value}
+            draft.handed_back = whole(value)
         if type(value) is dict:
             if form.table:
                 value = typed(value, self._places)

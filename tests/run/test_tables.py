@@ -105,6 +105,33 @@ async def test_the_same_command_resumes_and_makes_the_same_table(desk: Desk) -> 
     assert (desk.folder / "out.csv").read_bytes() == before
 
 
+async def test_columns_are_those_of_the_input_as_it_is_now(desk: Desk) -> None:
+    people(desk)
+    for form in ("csv", "parquet"):
+        assert (await desk.run("in.csv", *HELLO, "-o", f"out.{form}")).code == 0
+    asked(desk)
+    people(desk, 'new,id,name,zip\n1,c,Čapek,8\n2,b,"Bo, Jr.",\n3,d,Dan,\n')
+    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
+    assert (await desk.run("in.csv", *HELLO, "-o", "out.parquet")).code == 0
+    assert asked(desk) == ["Greet Dan", "Greet Dan"]
+    rows = table(desk.folder / "out.csv")
+    assert list(rows[0])[:6] == ["new", "id", "name", "zip", "note", "output"]
+    assert [[row["new"], row["id"], row["zip"]] for row in rows] == [
+        ["1", "c", "8"], ["2", "b", ""], ["3", "d", ""], ["", "a", "00123"]]  # fmt: skip
+    assert rows[3]["note"] == "two\nlines", "what the input has no more is kept as it was"
+    found = pq.read_table(desk.folder / "out.parquet").select(["new", "id", "output"]).to_pylist()
+    assert [[row["new"] or "", row["id"]] for row in found] == [
+        [row["new"], row["id"]] for row in rows]  # fmt: skip
+
+
+async def test_rows_that_ask_the_same_keep_their_own_columns(desk: Desk) -> None:
+    people(desk, "id,name,note\na,Ada,x\nb,Ada,y\n")
+    assert (await desk.run("in.csv", *HELLO, "-o", "OUT.CSV")).code == 0
+    assert [(r["id"], r["note"]) for r in table(desk.folder / "OUT.CSV")] == [
+        ("a", "x"), ("b", "y")]  # fmt: skip
+    assert asked(desk) == ["Greet Ada"]
+
+
 async def test_a_run_that_was_killed_goes_on_and_loses_nothing(desk: Desk) -> None:
     people(desk, "id,n\n" + "".join(f"r{n},{n}\n" for n in range(12)))
     args = ("in.csv", "--template", "n {{n}}", "-o", "out.csv", "--concurrency", "2")

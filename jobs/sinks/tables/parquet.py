@@ -43,8 +43,9 @@ class Inputs:
 
     def look(self, row: Mapping[str, Any]) -> None:
         for name, value in row.items():
+            kinds = self._kinds.setdefault(name, set())
             if value is not None:
-                self._kinds.setdefault(name, set()).add(_kind(value))
+                kinds.add(_kind(value))
 
     @property
     def names(self) -> list[str]:

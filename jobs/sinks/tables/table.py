@@ -13,6 +13,7 @@ from ...model import Result
 from ...wholefile import check_writable, write_whole
 from . import delimited, journal, parquet
 from .columns import Column, apart
+from .journal import Again
 
 Form = Literal["csv", "tsv", "parquet"]
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -51,10 +52,13 @@ class Table(Struct, frozen=True, kw_only=True):
                 "does not: name another output (-o), or overwrite it with --fresh --force"
             )
 
-    def write(self) -> None:
-        """Put the table in its place, whole or not at all. It blocks; raises SinkError."""
+    def write(self, again: Again | None = None) -> None:
+        """Put the table in its place, whole or not at all. It blocks; raises SinkError.
+
+        ``again`` reads the input's columns as they are now, where it can be read twice.
+        """
         try:
-            write_whole(Path(self.path), self._pieces())
+            write_whole(Path(self.path), self._pieces(again))
         except SinkError as error:
             raise SinkError(
                 f"{self.path}: {error} (every result is safe in {self.journal})"
@@ -66,18 +70,19 @@ class Table(Struct, frozen=True, kw_only=True):
                 f"{self.journal}: put that right and run the same command again"
             ) from error
 
-    def _pieces(self) -> Iterator[bytes]:
-        results = Path(self.journal)
+    def _pieces(self, again: Again | None) -> Iterator[bytes]:
+        path = Path(self.journal)
         if self.form == "parquet":
             inputs = parquet.Inputs(self.parquet_inputs)
-            for result in journal.results(results):
+            for result in journal.results(path, again):
                 inputs.look(result.metadata)
             names = list(dict.fromkeys([*self.header, *inputs.names]))
             columns = apart(self.answers, names)
-            return parquet.pieces(names, inputs, columns, journal.batches(results))
-        names = journal.names(results, self.header)
+            return parquet.pieces(names, inputs, columns, journal.batches(path, again))
+        names = journal.names(journal.results(path, again), self.header)
         columns = apart(self.answers, names)
-        return delimited.pieces(names, columns, journal.results(results), DELIMITERS[self.form])
+        found = journal.results(path, again)
+        return delimited.pieces(names, columns, found, DELIMITERS[self.form])
 
 
 def stream_encoder(

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ..formats import Broken, Format, decode_json, peek_id
+from ..formats import Broken, Format, Odd, decode_json, peek_id
+from ..invalid import Invalid
 from ..parameters import Kind
 
 _BROKEN = b"\0"
@@ -38,6 +39,20 @@ def row_id(line: bytes) -> str | None:
     if line.startswith(_BROKEN):
         return peek_id(_encode(_decode(line[1:])["row"]))
     return peek_id(line)
+
+
+def whole(value: Any) -> dict[str, Any]:
+    """All columns of a row, of which a bare text is one."""
+    return dict(value) if type(value) is dict else {"prompt": value}
+
+
+def columns(line: bytes, form: Format) -> Mapping[str, Any]:
+    """The same of a line, as far as it can be read."""
+    try:
+        value = form.decode(line)
+    except Invalid as invalid:
+        return invalid.row if isinstance(invalid, Broken) else {}
+    return whole(value.value if type(value) is Odd else value)
 
 
 def typed(row: Mapping[str, Any], places: Mapping[str, Kind]) -> dict[str, Any]:
