@@ -99,6 +99,28 @@ async def test_several_files_are_one_input_and_lines_keep_their_names(desk: Desk
     }
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+async def test_tables_have_canaries(desk: Desk, kind: str) -> None:
+    path = desk.folder / f"in.{kind}"
+    if kind == "csv":
+        path.write_text("n\n" + "".join(f"{n}\n" for n in range(1, 31)))
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(pyarrow.table({"n": list(range(1, 31))}), path)
+    args = (path.name, "--template", "say {{n}}", "--canary", "3", "-o", "out.csv")
+    desk.server.replies = failing(11)
+    done = await desk.run(*args, "--concurrency", "1")
+    assert done.code == 4, done
+    assert sent(desk) == [1, 11]
+    desk.server.replies = None
+    done = await desk.run(*args)
+    assert done.code == 0, done
+    assert set(sent(desk)) == set(range(1, 31))
+    rows = (desk.folder / "out.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["n", *(str(n) for n in range(1, 31))]
+
+
 async def test_a_limit_is_the_input_of_its_canary(desk: Desk) -> None:
     desk.prompts(100)
     done = await desk.run("in.jsonl", "--canary", "2", "--limit", "10")
