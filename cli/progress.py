@@ -7,7 +7,6 @@ own: a finished row costs it nothing.
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import time
 from collections.abc import Callable
@@ -237,7 +236,7 @@ def draining(event: Draining) -> str:
     if not event.in_flight:
         return f"{event.reason}: stopping"
     rows = "1 row" if event.in_flight == 1 else f"{event.in_flight} rows"
-    within = f" within {duration(event.grace)}" if event.grace < math.inf else ""
+    within = "" if event.grace is None else f" within {duration(event.grace)}"
     return f"{event.reason}: stopping; {rows} in flight may finish{within} (Ctrl-C to end at once)"
 
 

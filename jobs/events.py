@@ -152,11 +152,11 @@ class ParamsDropped(Struct, frozen=True):
 
 
 class Draining(Struct, frozen=True):
-    """No more rows are taken; those in flight have ``grace`` seconds to finish, or for ever."""
+    """No more rows are taken; those in flight have ``grace`` seconds to finish; None is all they need."""
 
     reason: str
     in_flight: int
-    grace: float
+    grace: float | None
 
 
 class Noted(Struct, frozen=True):

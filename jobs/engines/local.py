@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable
 
 from ..drain import Drain, Stop
@@ -101,9 +100,9 @@ class LocalEngine:
             # The row whose failure ends the job has its end; only the others may still finish.
             own = asyncio.current_task()
             in_flight = sum(seat.task is not own for seat in self._seats)
-            grace = math.inf if stop.cause == "budget" else self._grace
+            grace = None if stop.cause == "budget" else self._grace
             self._observe(Draining(stop.message, in_flight, grace))
-            if grace < math.inf:
+            if grace is not None:
                 loop = asyncio.get_running_loop()
                 deadline = loop.call_later(grace, self._cancel, list(self._seats))
 

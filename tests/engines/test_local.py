@@ -402,3 +402,21 @@ async def test_what_is_held_in_memory_is_bounded_by_the_widest_width() -> None:
     worker.parks = False
     await finish(worker, run)
     assert len(bench.sink.ids) == 1000
+
+
+async def test_rows_in_flight_have_all_the_time_they_need_where_a_budget_ends_the_job() -> None:
+    bench, release = Bench(width=2, grace=0.0), asyncio.Event()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        seat.sending = True
+        await release.wait()
+        return result(row)
+
+    running = asyncio.create_task(bench.run(Rows(5), worker))
+    await settle()
+    bench.drain.request(Stop("budget", "the budget is reached"))
+    await settle()
+    release.set()
+    await running
+    assert bench.sink.ids == ["1", "2"]
+    assert Draining("the budget is reached", 2, None) in bench.events
