@@ -60,5 +60,6 @@ HALT_ON = option(
     multiple=True,
     metavar="RULE",
     help="Stop, with exit code 4, when the latest rows break this rule, such as failed>5%, "
-    "refused>2%, cost_per_row>0.01 or p95_latency>30s; may be repeated.",
+    "refused>2%, cost_per_row>0.01 or p95_latency>30s; may be repeated "
+    "(default: none; for a canary failed>5%).",
 )

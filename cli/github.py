@@ -17,6 +17,7 @@ from llmbatch.jobs.model import GOOD, Result
 from llmbatch.jobs.summary import Summary
 
 from .causes import cause_of, explained
+from .exits import Exit
 from .stepsummary import markdown
 from .terminal import escaped
 
@@ -69,7 +70,7 @@ class GitHub:
         errors = []
         if summary.stopped is not None:
             stop = summary.stopped
-            why = STOPPED.get(stop.cause, stop.message)
+            why = STOPPED.get(stop.cause, stop.message) if code == Exit.STOPPED else stop.message
             errors.append(command("error", f"stopped early: {why}", title="llmbatch stopped early"))
         errors += self._failed[: MOST - len(errors)]
         for line in [*errors, *self._warnings(summary)]:

@@ -20,6 +20,7 @@ _MEANING = re.compile(r"([\\`*_{}\[\]()<>#+!|~:@&-])")
 ENDS = {
     0: "all is well",
     1: "rows failed",
+    3: "the input failed",
     4: "stopped early",
     5: "the budget is reached",
     6: "the output failed",

@@ -126,6 +126,12 @@ def test_a_providers_words_are_not_among_why_a_job_stopped(cause: str) -> None:
     assert SAID not in markdown(summary, 4)
 
 
+def test_an_output_that_failed_is_the_reason() -> None:
+    run = Run()
+    run.end(6, Stop("fatal", "the output failed"))
+    assert run.told("error")[0][1] == "stopped early: the output failed"
+
+
 def test_what_deserves_a_warning(tmp_path: Path) -> None:
     run = Run(GITHUB_STEP_SUMMARY=str(tmp_path / "s.md"))
     run.rows("truncated", "truncated", "ok")
