@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Mapping
 from math import fsum
+from typing import get_args
 
 from msgspec import UNSET, Struct
 
@@ -15,14 +16,19 @@ from .rule import Metric
 _REFUSED = frozenset({"refused", "filtered"})
 
 
-def counted_as(status: Status) -> tuple[Metric, ...]:
-    """The metrics that count a row which ended so. A row that was invalid has failed, too."""
+def _counted_as(status: Status) -> tuple[Metric, ...]:
     found: list[Metric] = [] if status in GOOD else ["failed"]
     if status in _REFUSED:
         found.append("refused")
     elif status == "truncated" or status == "invalid_output":
         found.append(status)
     return tuple(found)
+
+
+METRICS_OF: Mapping[Status, tuple[Metric, ...]] = {
+    status: _counted_as(status) for status in get_args(Status)
+}
+"""The metrics that count a row which ended so. A row that was invalid has failed, too."""
 
 
 class Ended(Struct, frozen=True):
@@ -85,9 +91,11 @@ class Measured:
     def add(self, row: Ended) -> None:
         """A row has ended; the oldest makes room for it."""
         self._rows.append(row.status)
-        self.counts.update(_METRICS[row.status])
+        for metric in METRICS_OF[row.status]:
+            self.counts[metric] += 1
         if len(self._rows) - 1 == self._size:
-            self.counts.subtract(_METRICS[self._rows.popleft()])
+            for metric in METRICS_OF[self._rows.popleft()]:
+                self.counts[metric] -= 1
         if row.cost is not None:
             self._costs.append(row.cost)
         if row.latency is not None:
@@ -98,14 +106,3 @@ class Measured:
 
     def __repr__(self) -> str:
         return f"<Measured {self.rows} rows, {dict(self.counts)}>"
-
-
-class _Metrics(dict[Status, tuple[Metric, ...]]):
-    """Looked up once a status."""
-
-    def __missing__(self, status: Status) -> tuple[Metric, ...]:
-        found = self[status] = counted_as(status)
-        return found
-
-
-_METRICS: Mapping[Status, tuple[Metric, ...]] = _Metrics()

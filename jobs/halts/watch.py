@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..drain import Drain, Stop
 from ..errors import ConfigError
 from ..events import Event, RowFinished
-from .measured import Ended, Measured, counted_as
+from .measured import METRICS_OF, Ended, Measured
 from .rule import COUNTED, BadRule, Metric, Rule
 
 WINDOW = 100
@@ -53,7 +53,8 @@ class Watch:
         if isinstance(event, RowFinished):
             row = Ended.of(event.result)
             self._latest.add(row)
-            self._totals.update(counted_as(row.status))
+            for metric in METRICS_OF[row.status]:
+                self._totals[metric] += 1
 
     def __call__(self, event: Event) -> None:
         self.add(event)
