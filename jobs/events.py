@@ -152,7 +152,7 @@ class ParamsDropped(Struct, frozen=True):
 
 
 class Draining(Struct, frozen=True):
-    """No more rows are taken; those in flight have ``grace`` seconds to finish; None is all they need."""
+    """No more rows are taken; those in flight have ``grace`` seconds to finish, None is no end."""
 
     reason: str
     in_flight: int

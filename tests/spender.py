@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -9,6 +10,7 @@ from random import Random
 from scripted import DONE, Ran, Scripted, Step, ask, words
 
 from llmbatch.jobs.config import PriceConfig
+from llmbatch.jobs.drain import Stop
 from llmbatch.jobs.engines.local import LocalEngine
 from llmbatch.jobs.errors import (
     BadRequest,
@@ -21,7 +23,7 @@ from llmbatch.jobs.ledger import NOTHING, UNIT, Amount, Caps
 from llmbatch.jobs.model import Delta, Request, Result, Row, Status, Tidied, Usage
 from virtualtime import VirtualClock
 
-TEMPLATE = 72
+TEMPLATE = 64
 """Tokens that the servers here may add to what is in a prompt."""
 
 
@@ -147,8 +149,10 @@ class Study:
         """USD and tokens, as the servers count them."""
         return sum(s.usd for s in self.servers), sum(s.tokens for s in self.servers)
 
-    async def run(self, caps: Caps, earlier: Amount = NOTHING) -> Ran:
-        """Go on with what is left of the rows."""
+    async def run(
+        self, caps: Caps, earlier: Amount = NOTHING, *, interrupt: float | None = None
+    ) -> Ran:
+        """Go on with what is left of the rows, until somebody interrupts after so many seconds."""
         ran = Ran(
             *self.servers,
             retries=2,
@@ -163,10 +167,13 @@ class Study:
         engine = LocalEngine(
             width=lambda: routes.width,
             drain=ran.drain,
-            grace=0.0,
+            grace=0.5,
             clock=VirtualClock(),
             observer=ran.events.append,
         )
+        if interrupt is not None:
+            stop = Stop("SIGINT", "interrupted")
+            asyncio.get_running_loop().call_later(interrupt, ran.drain.request, stop)
         try:
             await engine.run(Rows(self.rows), call, self.sink)
         finally:

@@ -102,6 +102,21 @@ def test_runs_that_follow_each_other_stay_within_the_last_cap_together() -> None
         assert len(study.sink.results) > first
 
 
+def test_what_an_interrupt_cuts_off_counts_and_the_rest_is_run_later() -> None:
+    interrupted = 0
+    for seed in range(3000, 3030):
+        study, random = Study(seed, ROUGH, rows=60), Random(seed)
+        caps = Caps(cost=random.uniform(20, 90) * study.worst[0])
+        ran = run_virtual(study.run(caps, interrupt=random.uniform(0, 20)))
+        interrupted += ran.drain.stop is not None and ran.drain.stop.cause == "SIGINT"
+        assert study.billed[0] <= used(ran).money / UNIT + NOISE, seed
+        again = run_virtual(study.run(caps, used(ran)))
+        assert study.billed[0] <= used(again).money / UNIT + NOISE, seed
+        assert used(again).money / UNIT <= caps.cost + NOISE, seed
+        assert again.drain.stop is not None or len(study.sink.results) == 60, seed
+    assert interrupted > 5
+
+
 def test_what_is_given_back_lets_others_in_first_come_first_served() -> None:
     """15 dollars: r1 takes 10, r2 (10) waits, and r3, which would fit, waits behind it."""
 
