@@ -45,3 +45,13 @@ async def test_the_reviews_fit_their_template() -> None:
     assert len(rows) == 8
     assert all(row.messages[0]["content"].endswith(row.metadata["text"]) for row in rows)
     assert all({"product", "stars"} <= row.metadata.keys() for row in rows)
+
+
+async def test_the_countries_are_a_table_with_quotes_and_accents() -> None:
+    rows = await rows_of("countries.csv", template="What is the capital of {{country}}?")
+    assert len(rows) == 125
+    assert len({row.id for row in rows}) == 125
+    asked = {row.id: row.messages[0]["content"] for row in rows}
+    assert asked["KR"] == "What is the capital of Korea, South?"
+    assert asked["CI"] == "What is the capital of Côte d'Ivoire?"
+    assert all(row.metadata["capital"].strip() for row in rows)
