@@ -31,12 +31,13 @@ class Files:
         self.results = config.results or default_results(config.documents)
         self.report = None if config.report in (None, STDIN) else config.report
         self.format: ReportFormat = _format(config)
-        own = [name for name in (self.results, self.report, config.summary) if name is not None]
+        ends = {"-o": self.report, "--summary": config.summary, "--junit": config.junit}
+        own = [name for name in (self.results, *ends.values()) if name is not None]
         found = find(config.documents, encoding=config.encoding, outputs=own)
         self.documents: Sequence[Document] = found.documents
         _check_apart(found.documents, own)
         self.skipped: Mapping[str, str] = {gone.path: gone.reason for gone in found.skipped}
-        _check_own({"--results": self.results, "-o": self.report, "--summary": config.summary})
+        _check_own({"--results": self.results, **ends})
         if self.report is not None and (problem := check_writable(self.report, "-o")):
             raise ConfigError(problem)
 

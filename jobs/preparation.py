@@ -54,6 +54,9 @@ class Preparation:
         for flag, path in (("--summary", config.summary), ("--junit", config.junit)):
             if path is not None:
                 self._check_apart(flag, path)
+        junit, summary = config.junit, config.summary
+        if junit is not None and summary is not None and same_file(junit, summary):
+            raise ConfigError(f"--junit {junit}: is the file of --summary too; name another file")
 
     def write_table(self) -> None:
         """Make the table of the results. It blocks; raises SinkError."""

@@ -98,6 +98,8 @@ async def test_an_interrupt_is_a_record(desk: Desk) -> None:
 async def test_an_analysis_speaks_json_and_github_too(tmp_path: Path, desk: Desk) -> None:
     study = Study(tmp_path, desk.server)
     study.document()
+    done = await study.read("-o", "report.md", "--junit", "report.md")
+    assert done.code == 2, done
     done = await study.read("-o", "report.md", "--log-format", "json", tty=("stderr",))
     assert done.code == 0, done
     assert records(done)[-1]["analysis"]["report"] == "report.md"
@@ -193,11 +195,18 @@ async def test_a_report_is_written_at_an_interrupt_too(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"), [("gone/r.xml", "does not exist"), ("in.jsonl", "is an input")]
+    ("path", "said"),
+    [
+        ("gone/r.xml", "does not exist"),
+        ("in.jsonl", "is an input"),
+        ("out.jsonl", "is the output"),
+        ("sum.json", "of --summary too"),
+    ],
 )
 async def test_a_report_without_a_place_is_refused(desk: Desk, path: str, said: str) -> None:
     desk.prompts(2)
-    done = await desk.run("in.jsonl", "--junit", path)
+    own = ("-o", "out.jsonl", "--summary", "sum.json")
+    done = await desk.run("in.jsonl", "--junit", path, *own)
     assert done.code == 2, done
     assert f"--junit {path}" in done.stderr
     assert said in done.stderr
