@@ -103,6 +103,8 @@ def _closed(schema: Any) -> bool:
         kind = part.get("type")
         if kind is None and not part.keys() & {"anyOf", "enum"}:
             return False
+        if not all(type(word) in (str, int, float) for word in part.get("enum", ())):
+            return False
         unions += isinstance(kind, list) or "anyOf" in part
         fields = part.get("properties", {})
         if kind == "object" or (isinstance(kind, list) and "object" in kind):

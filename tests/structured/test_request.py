@@ -103,6 +103,7 @@ CLOSED_ITEM = {**ITEM, "additionalProperties": False}
         ({"a": {"type": "string", "minLength": 2}}, True),  # sent without what is too narrow
         ({"a": ITEM}, False), ({"a": {"type": "array", "items": ITEM}}, False),
         ({"a": {"anyOf": [CLOSED_ITEM, ITEM]}}, False), ({"a": True}, False), ({"a": {}}, False),
+        ({"a": {"enum": ["x", 1]}}, True), ({"a": {"enum": ["x", None]}}, False),
         ({"a": {"allOf": [CLOSED_ITEM]}}, False), ({"a": {"const": 1}}, False),
         ({f"a{n}": {"type": "string"} for n in range(24)}, True),
         ({f"a{n}": {"type": "string"} for n in range(25)}, False),
