@@ -16,15 +16,27 @@ from llmbatch.jobs.summary import Summary, Tally
 from .analysisoptions import analysis_options
 from .chunkfigures import ChunkFigures
 from .execution import execute
+from .exits import Exit
 from .live import live_for
-from .options import JobCommand, settings_from
+from .options import JobCommand, JobOption, settings_from
+from .plan import show
 from .progress import Silent, progress_for
 
 
 @click.command(cls=JobCommand)
 @analysis_options
+@click.option(
+    "--plan",
+    cls=JobOption,
+    section="Output",
+    is_flag=True,
+    help="Only show what would be done and what it would cost; nothing is sent or written.",
+)
+@click.option(
+    "--json", "as_json", cls=JobOption, section="Output", is_flag=True, help="With --plan: JSON."
+)
 @click.pass_context
-def analyze(ctx: click.Context, /, **_: Any) -> int:
+def analyze(ctx: click.Context, /, *, plan: bool, as_json: bool, **_: Any) -> int:
     """Read DOCUMENTS of any size and write one report.
 
     The documents are cut into chunks, the model is asked about each chunk, and the answers are
@@ -36,6 +48,13 @@ def analyze(ctx: click.Context, /, **_: Any) -> int:
         raise click.UsageError(
             "no document: name files, folders or globs, or - for standard input", ctx
         )
+    if plan:
+        from llmbatch.jobs.planning.analysis import plan_analysis
+
+        show(plan_analysis(config), as_json=as_json)
+        return Exit.OK
+    if as_json:
+        raise click.UsageError("--json is for --plan; the summary as JSON is --summary FILE", ctx)
     return execute(Analysis(config))
 
 

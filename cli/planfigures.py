@@ -89,9 +89,13 @@ def _of_rows(rows: Rows) -> Iterator[Row]:
         yield "  invalid", f"{rows.invalid:,}", listed
     if rows.duplicates:
         yield "duplicates", f"{rows.duplicates:,}", "ask what another row asks: not sent"
-    yield "requests", f"{rows.requests:,}", "would be sent" if rows.requests else "nothing to send"
+    yield _requests(rows.requests)
     if rows.kept:
         yield "kept", f"{rows.kept:,}", "results whose rows are not in the input any more"
+
+
+def _requests(number: int) -> Row:
+    return "requests", f"{number:,}", "would be sent" if number else "nothing to send"
 
 
 def _why(changed: Changed) -> str:
@@ -110,13 +114,11 @@ def _of_chunks(chunks: Chunks) -> Iterator[Row]:
         yield "  done", f"{chunks.done:,}", ""
     if chunks.blank:
         yield "  blank", f"{chunks.blank:,}", "hold white space alone: not sent"
-    if chunks.duplicates:
-        yield "  duplicates", f"{chunks.duplicates:,}", "have the text of another one: not sent"
     if chunks.folds:
         levels = f"on {chunks.fold_levels} levels" if chunks.fold_levels > 1 else ""
         done = f"{chunks.folds_done:,} of them done" if chunks.folds_done else ""
         yield "folds", f"{chunks.folds:,}", ", ".join(["about", *filter(None, (levels, done))])
-    yield "requests", f"{chunks.requests:,}", "would be sent"
+    yield _requests(chunks.requests)
     if chunks.skipped:
         yield "skipped", f"{len(chunks.skipped):,}", f"files; the first is {_first(chunks.skipped)}"
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .analysisfiles import Files
 from .chronicle import Facts
-from .config import AnalyzeConfig
+from .config import AnalyzeConfig, JobConfig
+from .drain import Drain
 from .emptyanswers import NeverEmpty
 from .errors import ConfigError
 from .fold.part import Part
 from .masks import masked_config
 from .model import Chunk, Fold, Request
-from .pipeline import Pipeline
-from .ports import Observer, Worker
+from .ports import Clock, Observer, Worker
 from .promptfile import PromptFile
 from .prompts import TASK, Prompts
 from .providers.registry import Route
@@ -43,10 +43,29 @@ Mode = Literal["summary", "concat", "merge", "none"]
 """What becomes of the chunks' answers."""
 
 
+class Outline(Protocol):
+    """Of a :class:`.pipeline.Pipeline` what can be said without a key."""
+
+    @property
+    def config(self) -> JobConfig: ...
+
+    @property
+    def routes(self) -> Sequence[Route]: ...
+
+    @property
+    def first(self) -> Route: ...
+
+    @property
+    def drain(self) -> Drain: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+
 class AnalysisPlan:
     """Raises ConfigError where it can't work, SourceError where a document can't be read."""
 
-    def __init__(self, pipeline: Pipeline, config: AnalyzeConfig) -> None:
+    def __init__(self, pipeline: Outline, config: AnalyzeConfig) -> None:
         self.files = Files(config)
         self.mode = _mode(config)
         self.task = (config.task or "").strip() or TASK

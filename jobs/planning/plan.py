@@ -41,17 +41,16 @@ class Rows(Struct, frozen=True, kw_only=True):
 
 
 class Chunks(Struct, frozen=True, kw_only=True):
-    """The chunks of an analysis, and its folds, whose number is estimated.
+    """The chunks of an analysis, and its folds, whose number is about.
 
     ``done`` and ``folds_done`` are answered in the results file; ``blank`` ones hold white space
-    alone. ``text_tokens`` are those of the documents.
+    alone. ``text_tokens`` are those of the documents, by our count, overlaps twice.
     """
 
     documents: int
     total: int
     done: int = 0
     blank: int = 0
-    duplicates: int = 0
     text_tokens: int = 0
     folds: int = 0
     folds_done: int = 0

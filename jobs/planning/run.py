@@ -6,18 +6,14 @@ import os
 from collections.abc import Mapping
 
 from ..config import JobConfig
-from ..errors import ConfigError
-from ..lanes import fit_of
-from ..manifest import Carried, Manifest, carried, read_manifest
+from ..manifest import Carried, carried, read_manifest
 from ..pipeline import checked
 from ..preparation import Preparation
-from ..prices.book import PriceBook
-from ..providers.registry import locate
-from ..sources.parameters import job_params
 from .changes import Changes
 from .earlier import Earlier
 from .forecast import Forecast
 from .modelforecast import Experience
+from .outline import Outline, running
 from .plan import Changed, Plan, Rows
 from .sorting import Sorted
 
@@ -29,13 +25,10 @@ def plan_run(config: JobConfig, environ: Mapping[str, str] | None = None) -> Pla
     """
     environ = os.environ if environ is None else environ
     config = checked(config)
-    routes = [located.route for located in locate(config, environ)]
-    prices = PriceBook(config, routes)
+    outline = Outline(config, environ)
+    routes, prices = outline.routes, outline.prices
     prepared = Preparation(config, routes)
-    params, _ = job_params(config.params, config.endpoint)
-    for route in routes[1:]:
-        if problem := fit_of(route, config).problem(config.endpoint, params):
-            raise ConfigError(f"fallback {route.label}: {problem}")
+    outline.check_fallbacks()
     earlier = Earlier() if config.fresh else Earlier.at(prepared.results, prepared.line_format)
     manifest = read_manifest(prepared.output)
     rows = Sorted(prepared, earlier, Changes.since(manifest, prepared, environ))
@@ -55,13 +48,6 @@ def plan_run(config: JobConfig, environ: Mapping[str, str] | None = None) -> Pla
         budget=forecast.cap(config, spent),
         time=forecast.time(routes[0], manifest),
     )
-
-
-def running(manifest: Manifest | None) -> int | None:
-    """The process that is at the output, by its manifest."""
-    if manifest is None or manifest.state not in ("running", "tidying") or not manifest.alive:
-        return None
-    return manifest.pid
 
 
 def _rows(found: Sorted, earlier: Earlier) -> Rows:
