@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from llmbatch.jobs.model import Result
@@ -40,6 +41,8 @@ ENDS: Mapping[str, str] = {
 }
 """By a row's status, where it has no error."""
 
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
+
 
 def cause_of(result: Result) -> str:
     """The type of the row's error, or its status where it has none."""
@@ -54,11 +57,11 @@ def in_words(cause: str) -> str:
 def explained(result: Result) -> str:
     """Why the row failed: what is wrong with its line, else words for its cause and the status.
 
-    What stands in the input is named by its kind, not shown.
+    Values of the row that its reason quotes are left out: the log of CI may be public.
     """
     cause = cause_of(result)
     if result.status == "invalid" and result.error is not None:
-        words = result.error.message
+        words = _QUOTED.sub('"…"', result.error.message)
     elif result.error is None or result.status in ("refused", "filtered"):
         words = ENDS.get(result.status) or in_words(cause)
     else:

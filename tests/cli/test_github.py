@@ -87,6 +87,15 @@ def test_a_bad_line_says_what_is_wrong_with_it() -> None:
     assert "not JSON: at column 5 (invalid_row)" in run.told("error")[0][1]
 
 
+def test_values_of_a_bad_row_are_left_out() -> None:
+    run = Run()
+    why = 'temperature must be a number, got "my \\"secret\\" words": mend it'
+    run.rows("invalid", error=Failure("invalid_row", None, why, False))
+    run.end()
+    message = run.told("error")[0][1]
+    assert 'temperature must be a number, got "…": mend it (invalid_row)' in message
+
+
 def test_a_type_that_nobody_knows_is_its_own_word() -> None:
     run = Run()
     run.rows("error", error=Failure("brand_new", None, SAID, False))
