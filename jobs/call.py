@@ -122,7 +122,9 @@ class Call:
             await lane.provider.start()
         if self._spending is None:
             return await self._ask(lane, progress, seat, None)
+        began = self._clock.now()
         with await self._spending.book(lane, progress.request, seat) as booking:
+            progress.limiter += self._clock.now() - began
             return await self._ask(lane, progress, seat, booking)
 
     async def _ask(

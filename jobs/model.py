@@ -228,9 +228,9 @@ class Metrics(Struct, frozen=True):
     """Times of one row, in seconds.
 
     ``queue_s``: from reading the row to its first send; ``limiter_s``: the part of all waits that
-    the gate caused; ``ttft_s``: from the last send to its first token; ``latency_s``: from the
-    first send to the last byte, waits between attempts included; ``itl_*``: between chunks with
-    text.
+    the gate caused, or a budget; ``ttft_s``: from the last send to its first token;
+    ``latency_s``: from the first send to the last byte, waits between attempts included;
+    ``itl_*``: between chunks with text.
     ``retried`` names the error type of each attempt that was tried again. ``cached`` says that the
     answer came out of the cache, ``same_as`` is the id of the row of this job that asked the same
     and whose answer this is; either costs nothing.

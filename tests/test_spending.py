@@ -131,7 +131,9 @@ def test_what_is_given_back_lets_others_in_first_come_first_served() -> None:
         call = ran.call()
         return await asyncio.gather(*(call(each, Chair()) for each in rows))
 
-    run_virtual(main())
+    results = run_virtual(main())
+    waits = [result.metrics.limiter_s for result in results if result.metrics]
+    assert waits == pytest.approx([0, 1, 1], abs=1e-6)
     assert [request.id for request in ran.provider.asked] == ["r1", "r2", "r3"]
     assert ran.provider.times == pytest.approx([0, 1, 1], abs=1e-6)
 
