@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -28,21 +28,26 @@ class DelimitedReader:
     that is being read. Raises NotLines where it is no such table.
     """
 
-    __slots__ = ("_block", "_delimiter", "_stream", "columns", "reached")
+    __slots__ = ("_begun", "_block", "_delimiter", "_ready", "_stream", "columns", "reached")
 
     def __init__(self, stream: BinaryIO, delimiter: str, *, block: int = BLOCK) -> None:
         self._stream = stream
         self._delimiter = delimiter
         self._block = block
+        self._ready: deque[bytes] = deque()
+        self._begun: list[bytes] = []  # the pieces of a line whose end has not arrived
         self.columns: list[str] = []
         self.reached = 1
 
     def __iter__(self) -> Iterator[Lines]:
+        """Rows are handed over as soon as they arrive, so that a slow pipe delays none."""
         reader = self._reader()
         self.columns = self._header(reader)
         rows: Lines = []
-        size = 0
         while True:
+            if rows and not self._ready:
+                yield rows
+                rows = []
             number = self.reached = reader.line_num + 1
             try:
                 cells = next(reader)
@@ -50,15 +55,15 @@ class DelimitedReader:
                 break
             except csv.Error as error:
                 line = broken_row(self._explain(error), dict.fromkeys(self.columns, ""))
+            except Exception:  # it can't be read on: what came before is good
+                if rows:
+                    yield rows
+                raise
             else:
                 if not cells:
                     continue
                 line = self._line(cells)
             rows.append((number, line))
-            size += len(line)
-            if size >= self._block:
-                yield rows
-                rows, size = [], 0
         if rows:
             yield rows
 
@@ -122,8 +127,11 @@ class DelimitedReader:
 
     def _lines(self) -> Iterator[str]:
         """Its lines with their ends, as text."""
-        number = 1
-        for line in self._bytes():
+        number = 0
+        blocks = self._blocks()
+        while self._ready or self._fill(blocks):
+            line = self._ready.popleft()
+            number += 1
             if b"\0" in line:
                 self.reached = number
                 raise NotLines("has a NUL in it: is the file UTF-16?")
@@ -133,18 +141,22 @@ class DelimitedReader:
                 self.reached = number
                 byte = f"0x{line[error.start]:02x} at byte {error.start + 1} of the line"
                 raise NotLines(f"is not UTF-8 ({byte}): save it as UTF-8") from None
-            number += 1
 
-    def _bytes(self) -> Iterator[bytes]:
-        begun: list[bytes] = []
-        for data in self._blocks():
+    def _fill(self, blocks: Iterator[bytes]) -> bool:
+        """Wait for the end of a line at least; False where there are no more."""
+        for data in blocks:
             first, *others = data.split(b"\n")
-            begun.append(first)
+            self._begun.append(first)
             for other in others:
-                yield b"".join(begun) + b"\n"
-                begun = [other]
-        if last := b"".join(begun):
-            yield last
+                self._ready.append(b"".join(self._begun) + b"\n")
+                self._begun = [other]
+            if others:
+                return True
+        last = b"".join(self._begun)
+        self._begun = []
+        if last:
+            self._ready.append(last)
+        return bool(last)
 
     def _blocks(self) -> Iterator[bytes]:
         data = read_some(self._stream, self._block)

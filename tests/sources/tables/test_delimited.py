@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from llmbatch.jobs.errors import SourceError
 from llmbatch.jobs.model import Rejected, Request, Row
 from llmbatch.jobs.sources.inputs import Input, expand
+from llmbatch.jobs.sources.lines import NotLines
 from llmbatch.jobs.sources.rows import RowDefaults, RowParser
 from llmbatch.jobs.sources.tables.delimited import DelimitedReader
 
@@ -235,3 +236,21 @@ def test_a_cell_that_has_no_end_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("llmbatch.jobs.sources.tables.delimited.WIDEST", 1 << 20)
     said = error_of(table(tmp_path, b'a\n"' + b"x\n" * (1 << 20)))
     assert re.search("t.csv:2: a cell has more than 1 million characters: is a quote not", said)
+
+
+def test_rows_are_handed_over_as_soon_as_they_arrive() -> None:
+    coming = [b"a,b\n1,2\n3,", b'4\n5,"x\ny"\n', b"6,\xff\n"]
+    asked: list[int] = []
+
+    class Pipe(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            asked.append(size)
+            return coming.pop(0) if coming else b""
+
+    blocks = iter(DelimitedReader(Pipe(), ","))  # type: ignore[arg-type]
+    assert [n for n, _ in next(blocks)] == [2]
+    assert len(asked) == 1
+    assert [n for n, _ in next(blocks)] == [3, 4]
+    assert len(asked) == 2
+    with pytest.raises(NotLines, match="is not UTF-8"):
+        next(blocks)
