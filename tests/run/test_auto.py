@@ -93,7 +93,7 @@ async def test_the_number_in_flight_bounds_where_it_is_fixed(desk: Desk) -> None
 
 async def test_the_source_bounds_where_rows_come_slowly(desk: Desk) -> None:
     watch = Watch(desk.server)
-    flags = ("-", "-o", "out.jsonl", "--summary", "sum.json")
+    flags = ("-", "-o", "out.jsonl", "--summary", "sum.json", "--no-dedupe")
     async with desk.running(*flags, stdin=asyncio.subprocess.PIPE) as job:
         for number in range(1, 6):
             job.stdin.write(b'{"prompt": "one more"}\n')

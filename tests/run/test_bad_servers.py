@@ -101,7 +101,7 @@ def ask_for(desk: Desk, names: Any, fillers: int = 0) -> None:
 async def test_every_fault_ends_in_its_own_status_reason_and_exit_code(desk: Desk) -> None:
     ask_for(desk, EVERY, FILLERS)
     desk.server.replies = recipe_by_prompt
-    args = ("--retries", "0", "--concurrency", "1", "--summary", "sum.json")
+    args = ("--retries", "0", "--concurrency", "1", "--summary", "sum.json", "--no-dedupe")
     done = await desk.run("in.jsonl", *args)
     assert done.code == 1, done
     assert "Traceback" not in done.stderr
