@@ -278,6 +278,16 @@ async def test_a_fresh_start_and_standard_output_owe_nothing(desk: Desk) -> None
     assert (piped.code, len(piped.stdout.splitlines())) == (5, 2)
 
 
+async def test_that_earlier_runs_had_no_price_is_said(desk: Desk) -> None:
+    desk.prompts(1)
+    assert (await desk.run("in.jsonl", "--max-tokens", "10")).code == 0
+    desk.prompts(2)
+    done = await desk.run("in.jsonl", *DOLLAR_A_TOKEN, "--max-cost", "20")
+    assert done.code == 0, done
+    assert "what earlier runs cost is not known: the budget counts it as nothing" in done.stderr
+    assert len(desk.server.calls) == 2
+
+
 async def test_a_budget_of_nothing_is_refused(desk: Desk) -> None:
     desk.prompts(1)
     done = await desk.run("in.jsonl", "--max-cost", "0")
