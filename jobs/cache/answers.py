@@ -43,9 +43,8 @@ _FIND = "SELECT fingerprint, used, answer FROM answers WHERE key = ?"
 class Cache:
     """Answers by the fingerprint of what was asked; to be opened off the event loop.
 
-    ``unwritten`` is the bytes of answers that wait for the thread. Whatever goes wrong with it
-    after that costs no row: ``lost`` is told why, once, in the loop's thread, and from then on it
-    finds and keeps nothing.
+    Whatever goes wrong with it after that costs no row: ``lost`` is told why, once, in the loop's
+    thread, and from then on it finds and keeps nothing.
     """
 
     def __init__(self, folder: Path, limit: int, lost: Callable[[str], None]) -> None:
@@ -61,8 +60,9 @@ class Cache:
             self._writing.close()
             raise
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self.unwritten = 0
-        self._hits = 0
+        # Each of these is counted by one thread alone, so that none is lost.
+        self._handed = self._written = 0
+        self._hits = self._noted = 0
         self._closed = False
         self._failure: sqlite3.Error | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,6 +72,11 @@ class Cache:
         """Begin to write; in the loop that is to be told of a failure."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes of answers that wait for the thread."""
+        return self._handed - self._written
 
     def find(self, fingerprint: str) -> Result | None:
         """The answer to that request, of another job; its row is nobody's."""
@@ -104,7 +109,7 @@ class Cache:
         answer = encode(bare)
         if len(answer) > self._shelf.largest or self.unwritten > UNWRITTEN:
             return
-        self.unwritten += len(answer)
+        self._handed += len(answer)
         self._queue.put(Entry(result.fingerprint, answer))
 
     async def aclose(self) -> None:
@@ -132,7 +137,8 @@ class Cache:
         ended = False
         while not (ended or self.broken):
             batch, ended = self._gathered()
-            hits, self._hits = self._hits, 0
+            hits = self._hits - self._noted
+            self._noted += hits
             try:
                 if batch or hits:
                     self._shelf.put(batch, hits)
@@ -141,7 +147,7 @@ class Cache:
                 busy = busy + 1 if is_busy(error) else GIVE_UP
                 if busy >= GIVE_UP:
                     self._tell(error)
-            self.unwritten -= sum(len(entry.answer or b"") for entry in batch)
+            self._written += sum(len(entry.answer or b"") for entry in batch)
 
     def _gathered(self) -> tuple[list[Entry], bool]:
         """What there is to write, and whether that is all there will be."""
