@@ -95,6 +95,18 @@ async def test_records_are_merged_with_all_places_that_they_are_from(
         assert isinstance(row["output"]["events"], list)
 
 
+async def test_fields_in_short_are_a_schema_too(study: Study) -> None:
+    study.model.say = lambda ask: json.dumps({"year": 1120, "who": "Ada"})
+    done = await study.read("--schema", "year:int, who:str")
+    assert done.code == 0, done
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (row["year"], row["who"]) == (1120, "Ada")
+    assert len(row["sources"]) == len(study.chunks())
+    wrong = await study.read("--schema", "year:itn", "--results", "other.jsonl")
+    assert wrong.code == 2
+    assert 'year: "itn" is no type; did you mean int?' in wrong.last
+
+
 async def test_a_report_named_csv_is_a_table(study: Study) -> None:
     done = await study.read(*AS_DATA, "-o", "events.csv")
     assert (done.code, done.stdout) == (0, "")

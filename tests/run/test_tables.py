@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from desk import Desk
 from faultreplies import answer, error, held
-from watching import Watch
+from watching import Watch, dying_at
 
 ENDING = ["status", "finish_reason", "model", "input_tokens", "output_tokens", "cost_usd",
           "latency_s", "error"]  # fmt: skip
@@ -157,6 +157,35 @@ async def test_a_run_that_was_killed_goes_on_and_loses_nothing(desk: Desk) -> No
     rows = table(desk.folder / "out.csv")
     assert [row["n"] for row in rows] == [str(n) for n in range(12)]
     assert {row["status"] for row in rows} == {"ok"}
+
+
+async def test_a_kill_while_the_table_is_written_leaves_the_old_one_or_the_new(
+    desk: Desk, tmp_path: Path
+) -> None:
+    people(desk)
+    place = desk.folder / "out.csv"
+    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv", "--limit", "2")).code == 0
+    old = place.read_bytes()
+    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
+    new = place.read_bytes()
+    seen = set()
+    for step in range(40):
+        place.write_bytes(old)
+        hook = tmp_path.with_name(f"{tmp_path.name}-hook")
+        environ = dying_at(step, "out.csv.llmbatch-tmp", hook)
+        done = await desk.run("in.csv", *HELLO, "-o", "out.csv", env=environ)
+        seen.add(place.read_bytes())
+        if done.code != -signal.SIGKILL:
+            assert done.code == 0, done
+            break
+        assert place.read_bytes() in (old, new)
+    else:
+        pytest.fail("it is killed for ever")
+    assert step > 0, "no kill came while it was written"
+    assert seen <= {old, new}
+    assert place.read_bytes() == new
+    assert [path.name for path in desk.folder.iterdir() if "tmp" in path.name] == []
+    asked(desk)
 
 
 async def test_a_run_that_stops_early_leaves_a_table_of_what_is_done(desk: Desk) -> None:

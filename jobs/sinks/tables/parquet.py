@@ -31,11 +31,9 @@ class Inputs:
         """``files`` are the Parquet inputs; a column that differs between them is looked at."""
         self._declared: dict[str, Any] = {}
         self._kinds: dict[str, set[str]] = {}
-        from pyarrow.parquet import read_schema
-
         odd: set[str] = set()
         for file in files:
-            for field in read_schema(file):
+            for field in _fields(file):
                 if self._declared.setdefault(field.name, field.type) != field.type:
                     odd.add(field.name)
         for name in odd:
@@ -70,6 +68,17 @@ class Inputs:
 
     def __repr__(self) -> str:
         return f"<Inputs, {len(self._declared)} columns declared>"
+
+
+def _fields(file: str) -> Sequence[Any]:
+    """Those of an input; none where it is gone since."""
+    import pyarrow as pa
+    from pyarrow.parquet import read_schema
+
+    try:
+        return list(read_schema(file))
+    except (pa.ArrowException, OSError):
+        return ()
 
 
 def pieces(
