@@ -31,6 +31,7 @@ FORMATS: Mapping[str, Format] = {
 
 _RESULTS = ".results"
 _MANIFEST = ".manifest.json"
+_JOURNALS = (".csv.jsonl", ".tsv.jsonl", ".parquet.jsonl")
 
 
 _DELIMITED: Mapping[str, Callable[[BinaryIO], DelimitedReader]] = {
@@ -95,8 +96,9 @@ def expand(patterns: Sequence[str], form: str | None = None) -> tuple[Input, ...
     ``form`` is the format of all of them, whatever their names say.
 
     Raises ConfigError where there are none, and SourceError for what can't be read: a folder, a
-    missing or unreadable file, a glob without a match. A glob leaves out ``*.results.*`` and
-    ``*.manifest.json``, the outputs of earlier runs, unless it names them.
+    missing or unreadable file, a glob without a match. A glob leaves out ``*.results.*``,
+    ``*.csv.jsonl`` and its like (what a table was made of) and ``*.manifest.json``, the outputs of
+    earlier runs, unless it names them.
     """
     found: dict[str, Input] = {}
     for pattern in patterns:
@@ -128,6 +130,8 @@ def _matches(pattern: str) -> list[str]:
     paths = expand_pattern(pattern)
     if f"{_RESULTS}." not in pattern:
         paths = [path for path in paths if f"{_RESULTS}." not in Path(path).name]
+    if not pattern.endswith(_JOURNALS):
+        paths = [path for path in paths if not path.endswith(_JOURNALS)]
     if _MANIFEST not in pattern:
         paths = [path for path in paths if not path.endswith(_MANIFEST)]
     if not paths:

@@ -124,6 +124,13 @@ async def test_columns_are_those_of_the_input_as_it_is_now(desk: Desk) -> None:
         [row["new"], row["id"]] for row in rows]  # fmt: skip
 
 
+async def test_a_pattern_does_not_take_the_results_of_a_table_for_input(desk: Desk) -> None:
+    desk.prompts(2)
+    for _ in range(2):
+        assert (await desk.run("*.jsonl", "-o", "out.csv")).code == 0
+    assert len(table(desk.folder / "out.csv")) == len(desk.server.calls) == 2
+
+
 async def test_rows_that_ask_the_same_keep_their_own_columns(desk: Desk) -> None:
     people(desk, "id,name,note\na,Ada,x\nb,Ada,y\n")
     assert (await desk.run("in.csv", *HELLO, "-o", "OUT.CSV")).code == 0
