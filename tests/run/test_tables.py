@@ -327,6 +327,7 @@ async def test_parquet_goes_through_with_its_types(desk: Desk) -> None:
         "at": pa.array([1_700_000_000_123_456_789, None], pa.timestamp("ns")),
         "zone": pa.array([1_700_000_000_123_456, None], pa.timestamp("us", "UTC")),
         "price": [Decimal("12.50"), None],
+        "time": [dt.time(12, 30, 15, 250000), None],
         "raw": [b"\x00\xff", None],
         "ok": [True, None],
         "who": [{"first": "A", "ages": [1]}, None],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import time
 from typing import Any
 
 from ...errors import ConfigError, SinkError
@@ -149,6 +150,9 @@ def _array(name: str, cells: list[Any], kind: Any) -> Any:
         if kind is None or _is_text(kind):
             texts = [None if cell is None else sound(text(cell) or "") for cell in cells]
             return pa.array(texts, kind or pa.string())
+        if types.is_time(kind):
+            times = [None if cell is None else time.fromisoformat(cell) for cell in cells]
+            return pa.array(times, kind)
         if _by_text(kind):
             return pa.array(cells, pa.string()).cast(kind)
         if _is_binary(kind):
@@ -196,12 +200,7 @@ def _by_text(kind: Any) -> bool:
     """Types that Arrow writes as text and reads back."""
     from pyarrow import types
 
-    return bool(
-        types.is_date(kind)
-        or types.is_timestamp(kind)
-        or types.is_time(kind)
-        or types.is_decimal(kind)
-    )
+    return bool(types.is_date(kind) or types.is_timestamp(kind) or types.is_decimal(kind))
 
 
 def _restored(kind: Any, *, inside: bool = False) -> bool:
@@ -214,6 +213,8 @@ def _restored(kind: Any, *, inside: bool = False) -> bool:
         return _restored(kind.value_type, inside=True)
     if types.is_dictionary(kind):
         return not inside and _is_text(kind.value_type)
+    if types.is_time(kind):  # Python's own have no nanoseconds
+        return not inside and kind.unit != "ns"
     if types.is_null(kind):
         return False
     plain = types.is_integer(kind) or types.is_boolean(kind) or _is_text(kind)

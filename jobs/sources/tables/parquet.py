@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ...errors import ConfigError
+from ..invalid import shorten
 from ..lines import BLOCK, Lines, NotLines
 from .delimited import check_columns
 
@@ -70,7 +71,9 @@ class ParquetReader:
             try:
                 for batch in table.iter_batches(batch_size=BATCH):
                     yield from self._blocks(_rows(batch))
-            except (ArrowException, OSError, UnicodeDecodeError) as error:
+            except (ArrowException, OSError, ValueError, OverflowError) as error:
+                if isinstance(error, NotLines):
+                    raise
                 raise _damaged(error) from None
 
     def _blocks(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[Lines]:
@@ -94,20 +97,36 @@ def _rows(batch: Any) -> Any:
     """Python values; what Python has no exact value for is text already."""
     import pyarrow as pa
 
-    texts = [
-        column.cast(pa.string()) if _is_text_here(column.type) else column
-        for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(texts, names=batch.schema.names).to_pylist()
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        wanted = _as_text(column.type)
+        try:
+            columns.append(column if wanted == column.type else column.cast(wanted))
+        except pa.ArrowNotImplementedError:
+            raise NotLines(
+                f"the column {shorten(name)} holds {shorten(str(column.type))}, which can't be "
+                "read as text: leave it out"
+            ) from None
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
 
 
-def _is_text_here(kind: Any) -> bool:
+def _as_text(kind: Any) -> Any:
+    """The same type with texts for dates, times and decimals, also deep inside."""
+    import pyarrow as pa
     from pyarrow import types
 
-    return bool(
-        types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind)
-        or types.is_decimal(kind)
-    )  # fmt: skip
+    if types.is_temporal(kind) and not types.is_duration(kind) and not types.is_interval(kind):
+        return pa.string()
+    if types.is_decimal(kind):
+        return pa.string()
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_as_text(field.type)) for field in kind])
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        inner = kind.value_field.with_type(_as_text(kind.value_type))
+        if types.is_fixed_size_list(kind):
+            return pa.list_(inner, kind.list_size)
+        return pa.large_list(inner) if types.is_large_list(kind) else pa.list_(inner)
+    return kind
 
 
 def _damaged(error: Exception) -> NotLines:

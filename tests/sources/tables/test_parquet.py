@@ -58,7 +58,11 @@ def test_what_json_has_no_value_for_is_text(tmp_path: Path) -> None:
             "zone": pa.array([moment], pa.timestamp("us", "UTC")),
             "price": [Decimal("12.50")],
             "raw": [b"\x00\xff"],
-            "inside": [[dt.date(2026, 1, 31)]],
+            "time": [dt.time(12, 30)],
+            "inside": pa.array(
+                [[{"at": 1_700_000_000_123_456_789}]],
+                pa.list_(pa.struct([("at", pa.timestamp("ns"))])),
+            ),
         },
     )
     ((_, row),) = lines(source)
@@ -69,7 +73,8 @@ def test_what_json_has_no_value_for_is_text(tmp_path: Path) -> None:
         "zone": "2026-01-31 12:30:15.250000Z",
         "price": "12.50",
         "raw": "AP8=",
-        "inside": ["2026-01-31"],
+        "time": "12:30:00.000000",
+        "inside": [{"at": "2023-11-14 22:13:20.123456789"}],
     }
 
 
