@@ -8,7 +8,21 @@ from msgspec import Struct
 
 from ..lab import Lab
 from ..report import Figure
-from . import analyze, auto, cache, chunks, cost, memory, outage, quota, rate, resume, shared, start
+from . import (
+    analyze,
+    auto,
+    cache,
+    chunks,
+    cost,
+    memory,
+    outage,
+    plan,
+    quota,
+    rate,
+    resume,
+    shared,
+    start,
+)
 
 Measure = Callable[[Lab], Iterator[Figure]]
 
@@ -31,6 +45,7 @@ CASES: Mapping[str, Case] = {
     "chunks": Case(chunks.METHOD, chunks.measure),
     "analyze": Case(analyze.METHOD, analyze.measure),
     "cache": Case(cache.METHOD, cache.measure),
+    "plan": Case(plan.METHOD, plan.measure),
     "resume": Case(resume.METHOD, resume.measure),
     "auto": Case(auto.METHOD, auto.measure),
     "rate": Case(rate.METHOD, rate.measure, idle=True),
