@@ -81,7 +81,8 @@ class _Check:
         if (told is None) != (found is None) or not math.isclose(
             told or 0.0, found or 0.0, rel_tol=1e-9, abs_tol=1e-9
         ):
-            self.say(f"lines_usd: it says {told}, and the lines say {found}")
+            shown = None if found is None else round(found, 12)
+            self.say(f"lines_usd: it says {told}, and the lines say {shown}")
 
     def __repr__(self) -> str:
         return f"<_Check of {self._path}>"

@@ -19,18 +19,7 @@ METHOD = (
 )
 MB = 1_000_000
 MODEL = ("--model", "openai/gpt-4o-mini", "--max-tokens", "20")
-WORDS = [
-    "harbour",
-    "granite",
-    "ledger",
-    "winter",
-    "copper",
-    "orchard",
-    "signal",
-    "meadow",
-    "lantern",
-    "cargo",
-]
+WORDS = ("harbour", "granite", "ledger", "winter", "copper", "orchard", "signal", "meadow")
 
 
 def measure(lab: Lab) -> Iterator[Figure]:
@@ -50,7 +39,8 @@ def measure(lab: Lab) -> Iterator[Figure]:
 def _plan(lab: Lab, what: str, rows: Path, limit: float, *route: str | Path) -> Figure:
     ended = succeed([lab.command, "plan", rows, *(route or MODEL), "--json"], lab.folder, 120)
     requests = msgspec.json.decode(ended.out)["rows"]["requests"]
-    shown = f"{ended.wall:.2f} s ({ended.cpu:.2f} s of CPU), {own_peak(ended) / MB:.0f} MB ({requests:,} requests)"
+    took = f"{ended.wall:.2f} s ({ended.cpu:.2f} s of CPU)"
+    shown = f"{took}, {own_peak(ended) / MB:.0f} MB, {requests:,} requests"
     return at_most(what, ended.wall, limit, shown, f"{limit:g} s")
 
 
@@ -72,7 +62,9 @@ def _long_rows(lab: Lab, count: int) -> Path:
     path = lab.folder / f"long-{count}.jsonl"
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
-            text = " ".join(WORDS[number * at % 10] + str(number + at) for at in range(1, 85))
+            text = " ".join(
+                WORDS[number * at % len(WORDS)] + str(number + at) for at in range(1, 85)
+            )
             file.write(f'{{"id": "row-{number}", "prompt": "{text}"}}\n')
     return path
 
