@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llmbatch.jobs.errors import SourceError
+from llmbatch.jobs.errors import ConfigError, SourceError
 from llmbatch.jobs.model import Request
+from llmbatch.jobs.sinks.tables.parquet import require
 from llmbatch.jobs.sources.inputs import Input, expand
 from llmbatch.jobs.sources.rows import RowDefaults, RowParser
 
@@ -144,3 +146,15 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     before = pa.total_allocated_bytes()
     held = max(pa.total_allocated_bytes() - before for _ in source.blocks())
     assert held < 8 << 20
+
+
+def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = written(tmp_path / "t.parquet", {"a": [1]})
+    for name in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        ConfigError, match=r"t\.parquet needs the package pyarrow; run: pip install"
+    ):
+        list(source.blocks())
+    with pytest.raises(ConfigError, match=r"pip install 'llmbatch\[parquet\]'"):
+        require()
