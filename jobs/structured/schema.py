@@ -59,6 +59,8 @@ class Schema:
         """
         if _exists(setting):
             return cls.load(setting)
+        if setting.lstrip().startswith("{"):
+            raise ConfigError("--schema: a JSON Schema is read from a file: name one that holds it")
         if is_short(setting) and not setting.lower().endswith(".json"):
             return cls(expand(setting), where="--schema")
         raise ConfigError(

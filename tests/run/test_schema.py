@@ -177,6 +177,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("s.json", "{", "s.json:1: is not JSON"),
     ("s.json", "", "s.json:1: is not JSON: the file is empty"),
     ("folder", "DIR", "folder: can't read the schema: Is a directory"),
+    ('{"type": "object"}', None, "a JSON Schema is read from a file: name one that holds it"),
     ("name:strr", None, 'character 1: name: "strr" is no type; did you mean str?'),
 ]
 
