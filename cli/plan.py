@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import click
@@ -25,7 +26,9 @@ def plan(ctx: click.Context, /, *, as_json: bool, **_: Any) -> None:
     """
     from llmbatch.jobs.planning.run import plan_run
 
-    show(plan_run(settings_from(ctx).config), as_json=as_json)
+    config = settings_from(ctx).config
+    gc.freeze()  # what the start has made is here to stay
+    show(plan_run(config), as_json=as_json)
 
 
 def show(plan: Any, *, as_json: bool) -> None:

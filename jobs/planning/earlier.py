@@ -107,6 +107,11 @@ class Earlier(ResumeIndex):
         return key(fingerprint) in self._answers
 
     @property
+    def superseded(self) -> bool:
+        """Whether an id has several lines, of which an earlier one may be the one that counts."""
+        return self.readable > len(self._last)
+
+    @property
     def strangers(self) -> int:
         """The ids of which :meth:`before` was never asked."""
         return len(self._last) - self._seen.count(1)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..compact import CompactSet
-from ..model import Rejected, Request, Row
+from ..model import FINAL, Rejected, Request, Row
 from ..preparation import Preparation
 from ..sinks.resume import key
 from ..sources.formats import Format
@@ -90,8 +90,13 @@ class Sorted:
 
     def _take(self, row: Row, line: bytes, form: Format) -> None:
         earlier = self._earlier
-        before = earlier.before(row.id) if len(earlier) or earlier.readable else None
-        status = None if before is None else earlier.status(row.id, row.fingerprint)
+        before = earlier.before(row.id) if earlier.readable else None
+        same = before is not None and before[0] == key(row.fingerprint)
+        status = None
+        if before is not None and same and before[1] in FINAL:
+            status = before[1]
+        elif before is not None and earlier.superseded:
+            status = earlier.status(row.id, row.fingerprint)
         if status is not None:
             self.done[status] += 1
             self._learn(row)
@@ -103,7 +108,7 @@ class Sorted:
             return
         if before is None:
             self.new += 1
-        elif before[0] == key(row.fingerprint):
+        elif same:
             self.again[before[1]] += 1
         else:
             why, then = self._changes.why(line, row, form, before[0])

@@ -344,3 +344,11 @@ def test_answers_that_were_not_asked_for_tell_nothing(desk: Desk) -> None:
         more=[sample("else", usage=Usage(9, 9))],
     )
     assert desk.plan().tokens.output_basis.startswith("a guess")
+
+
+def test_an_older_line_that_proves_a_row_done_counts(desk: Desk) -> None:
+    """As in the output of a run that was stopped before it dropped what was superseded."""
+    desk.prompts(2)
+    late = structs.replace(answered(rows_of(desk.config())[0]), fingerprint="0" * 32)
+    leave(desk.config(), more=[late])
+    assert desk.rows().done == {"ok": 2}
