@@ -96,6 +96,11 @@ class Chronicle:
             await asyncio.to_thread(self._begin, sink.index.account, total)
             self._say()
 
+    @property
+    def lasting(self) -> bool:
+        """Whether a later run can go on with the output."""
+        return self._sink is not None
+
     async def tidying(self) -> None:
         """Every row has its result, and lines may go from now on."""
         self._settle()

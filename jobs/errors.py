@@ -30,6 +30,7 @@
           AuthFailed                 401, or 403 about the key
           QuotaExhausted             insufficient_quota, 402: waiting does not help
           Untrusted                  the server's TLS certificate is not trusted
+          NeverBounded               of no row can anybody say how many tokens it may use up
 
 Each class's ``type`` is the word that stands in a result's ``error.type``.
 """
@@ -242,3 +243,9 @@ class Untrusted(FatalError):
     """The server's TLS certificate is not trusted: nothing was sent, and no waiting cures it."""
 
     type = "untrusted"
+
+
+class NeverBounded(FatalError):
+    """A budget has to hold, and nobody knows of any row how much it may use: nothing was sent."""
+
+    type = "unbounded"

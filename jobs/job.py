@@ -108,7 +108,7 @@ class _Job:
             pipeline.open(self._open_output, observe) as (routes, sink),
         ):
             await chronicle.begin(sink, total)
-            pipeline.budget(chronicle.carried, tally, observe)
+            pipeline.budget(chronicle.carried, tally, observe, lasting=chronicle.lasting)
             observe(pipeline.started(prepared.output, total))
             async with chronicle.until_broken(came_to):
                 async with chronicle.counting(pipeline.used):

@@ -132,8 +132,13 @@ class Pipeline:
             if prices.billed(route.name) and prices.of(route.name, route.model) is None:
                 raise ConfigError(unpriced(prices, route.name, route.model))
 
-    def budget(self, carried: Carried, tally: Tally, observe: Observer) -> None:
-        """Keep what the job uses up within its caps, of which earlier runs took ``carried``."""
+    def budget(
+        self, carried: Carried, tally: Tally, observe: Observer, *, lasting: bool = True
+    ) -> None:
+        """Keep what the job uses up within its caps, of which earlier runs took ``carried``.
+
+        ``lasting`` says that a later run can go on with the output.
+        """
         config = self.config
         caps = Caps(config.max_cost, config.max_tokens_total)
         if caps == Caps():
@@ -141,7 +146,7 @@ class Pipeline:
         if caps.cost is not None and carried.usd is None and carried.tokens:
             observe(Noted("what earlier runs cost is not known: the budget counts it as nothing"))
         earlier = Amount(in_units(carried.usd or 0.0), carried.tokens)
-        self.spending = Spending(caps, self.prices, self.drain, earlier)
+        self.spending = Spending(caps, self.prices, self.drain, earlier, lasting=lasting)
         tally.budget = self.spending.figures
 
     def used(self) -> Carried | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
+from collections import Counter, deque
 from types import TracebackType
 
 from msgspec import Struct
 
 from .budget import Budget
 from .drain import Drain, Stop
-from .errors import Unpriced
+from .errors import NeverBounded, Unbounded, Unpriced
 from .lane import Lane
 from .ledger import NOTHING, UNIT, Amount, Caps, Ledger, dollars, in_units
 from .model import Request, Usage
@@ -20,6 +20,9 @@ from .prices.book import PriceBook
 from .prices.price import Price
 from .tokens import TokenCounter
 from .worstcase import WorstCase, worst_case
+
+HOPELESS = 10
+"""Rows of a route that may turn out to have no worst case before any that has one."""
 
 
 class Excess(Struct):
@@ -59,31 +62,43 @@ class Spending:
         "_drain",
         "_earlier",
         "_excess",
+        "_lasting",
         "_ledger",
         "_line",
         "_prices",
+        "_unbounded",
     )
 
     def __init__(
-        self, caps: Caps, prices: PriceBook, drain: Drain, earlier: Amount = NOTHING
+        self,
+        caps: Caps,
+        prices: PriceBook,
+        drain: Drain,
+        earlier: Amount = NOTHING,
+        *,
+        lasting: bool = True,
     ) -> None:
+        """``lasting`` says that a later run can go on with what this one leaves."""
         self._caps = caps
         self._prices = prices
         self._earlier = earlier
         self._ledger = Ledger(caps, earlier)
         self._drain = drain
+        self._lasting = lasting
         self._counter = TokenCounter()
         self._line: deque[_Waiting] = deque()
         self._excess: dict[str, Excess] = {}
+        self._unbounded: Counter[str] = Counter()
 
     async def book(self, lane: Lane, request: Request, seat: Seat) -> Booking:
         """Wait until the attempt is paid for; the caller opens what is returned, and settles it.
 
         Raises :class:`.errors.Unpriced` and :class:`.errors.Unbounded` at once, where nobody can
-        say what it may use up; what ``seat`` raises, where the job is ending.
+        say what it may use up, and :class:`.errors.NeverBounded` where that is so of the route's
+        first rows all; what ``seat`` raises, where the job is ending.
         """
         price = None if self._caps.cost is None else self._price(lane, request)
-        case = worst_case(request, lane.provider.name, self._counter)
+        case = self._case(lane, request)
         excess = self._excess.setdefault(lane.label, Excess())
         worst = excess.beside(case, price)
         if self._line or not self._ledger.fits(worst):
@@ -91,6 +106,15 @@ class Spending:
         else:
             self._ledger.set_aside(worst)
         return Booking(self, lane, request, case, worst)
+
+    def _case(self, lane: Lane, request: Request) -> WorstCase:
+        try:
+            return worst_case(request, lane.provider.name, self._counter)
+        except Unbounded as error:
+            self._unbounded[lane.label] += 1
+            if lane.label in self._excess or self._unbounded[lane.label] < HOPELESS:
+                raise
+            raise NeverBounded(str(error), provider=lane.provider.name) from None
 
     def _price(self, lane: Lane, request: Request) -> Price | None:
         """None where nobody asks for money."""
@@ -141,10 +165,8 @@ class Spending:
             cap, may = f"{caps.tokens:,} tokens", f"use up to {worst.tokens:,}"
             flag, all_of_it = "--max-tokens-total", worst.tokens > (caps.tokens or 0)
         end = "is too small" if all_of_it else "is reached"
-        return (
-            f"the budget of {cap} {end}: the next row may {may}; raise {flag} and run the same "
-            "command again"
-        )
+        again = " and run the same command again" if self._lasting else ""
+        return f"the budget of {cap} {end}: the next row may {may}; raise {flag}{again}"
 
     def settled(self, booking: Booking, usage: Usage, cost: float | None) -> None:
         """An attempt told what it used up."""

@@ -17,6 +17,7 @@ from llmbatch.jobs.errors import BadRequest, Overloaded, Stalled, StreamBroken
 from llmbatch.jobs.ledger import UNIT, Amount, Caps, Ledger, dollars
 from llmbatch.jobs.limits.gate import RouteGate
 from llmbatch.jobs.model import Delta, Request, Result, Usage
+from llmbatch.jobs.spending import HOPELESS
 from virtualtime import VirtualClock, run_virtual
 
 NOISE = 1e-9
@@ -233,6 +234,33 @@ def test_a_row_whose_answer_has_no_known_end_is_that_rows_error() -> None:
     assert result.error.type == "unbounded"
     assert "set --max-tokens" in result.error.message
     assert (ran.provider.asked, ran.drain.stop) == ([], None)
+
+
+def test_a_route_is_given_up_where_none_of_its_first_rows_has_a_worst_case() -> None:
+    ran = Ran(Scripted(name="a"), Scripted(name="b"), prices={"*": TOKEN}, caps=Caps(cost=99))
+
+    async def main() -> None:
+        call = ran.call()
+        for _ in range(HOPELESS):
+            await call(ask(), Chair())
+
+    run_virtual(main())
+    assert ran.drain.stop is not None
+    assert ran.drain.stop.cause == "fatal"
+    assert "an answer of b/m1 can get is not known" in ran.drain.stop.message
+    assert "set --max-tokens" in ran.drain.stop.message
+
+
+def test_rows_without_a_worst_case_among_others_end_no_job() -> None:
+    ran = Ran(Scripted(always=said(1)), prices={"*": TOKEN}, caps=Caps(cost=99))
+
+    async def main() -> list[str]:
+        call = ran.call()
+        rows = [row(), *(ask() for _ in range(3 * HOPELESS)), row()]
+        return [(await call(each, Chair())).status for each in rows]
+
+    assert run_virtual(main()) == ["ok", *["error"] * 3 * HOPELESS, "ok"]
+    assert ran.drain.stop is None
 
 
 amounts = st.builds(Amount, st.integers(0, 50), st.integers(0, 50))

@@ -276,6 +276,22 @@ async def test_a_fresh_start_and_standard_output_owe_nothing(desk: Desk) -> None
     assert (fresh.code, len(desk.lines())) == (5, 2)
     piped = await desk.run(*args, "-o", "-")
     assert (piped.code, len(piped.stdout.splitlines())) == (5, 2)
+    assert "raise --max-cost): 2 ok, 1 not run" in piped.last, "nothing is there to go on with"
+    assert "run the same command again" not in piped.stderr
+
+
+async def test_a_job_whose_rows_have_no_worst_case_stops_early_and_says_what_to_set(
+    desk: Desk,
+) -> None:
+    desk.prompts(500)
+    args = ("in.jsonl", *DOLLAR_A_TOKEN[:4], "--max-cost", "9000")
+    done = await desk.run(*args)
+    assert done.code == 4, done
+    assert "how long an answer of openai-compatible/m can get is not known" in done.last
+    assert "set --max-tokens" in done.last
+    assert (len(desk.lines()), desk.server.calls) == (10, [])
+    assert (await desk.run(*args, "--max-tokens", "10")).code == 0
+    assert len(desk.results()) == 500
 
 
 async def test_that_earlier_runs_had_no_price_is_said(desk: Desk) -> None:
