@@ -15,6 +15,7 @@ from desk import Desk
 from faultserver import FaultServer
 
 RESULTS = "big.analysis.jsonl"
+MANIFEST = ".manifest.json"
 SMALL = ("--chunk-tokens", "300", "--max-tokens", "64", "--model-context", "900")
 """Sizes that make a dozen chunks and two levels of folds of a text of 16 kB."""
 
@@ -91,7 +92,9 @@ class Study(Desk):
         return sorted(rows, key=lambda row: (row["fold"]["level"], row["fold"]["number"]))
 
     def files(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()}
+        """What is in the folder, without the manifest that every results file has beside it."""
+        found = {path.name for path in self.folder.iterdir()}
+        return {name for name in found if name.removesuffix(MANIFEST) not in found - {name}}
 
 
 def assert_tiles(rows: list[dict[str, Any]], text: str, document: str = "big.txt") -> None:
