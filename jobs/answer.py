@@ -85,6 +85,11 @@ class Answer:
                 tools.add(part)
 
     @property
+    def counted(self) -> bool:
+        """Whether it is known what was used: some servers send a count that is all zeros."""
+        return self.usage is not None and self.usage.input_tokens > 0
+
+    @property
     def output(self) -> Any:
         """The text, or the value where the answer is none; "" where nothing came."""
         return self.value if self.value is not None else whole("".join(self._texts))

@@ -186,7 +186,7 @@ class Call:
         answer: Answer, error: ProviderError | None, progress: Progress, booking: Booking | None
     ) -> None:
         """What an attempt used up is known, or known to be nothing, or untold."""
-        known = answer.usage is not None and answer.status is not None
+        known = answer.counted and answer.status is not None
         free = error is not None and not known and _unanswered(error, answer)
         progress.untold = not known and not free
         if booking is None:

@@ -95,7 +95,8 @@ class Progress(Struct, eq=False):
     def cost_of(self, answer: Answer) -> float | None:
         """What this attempt cost in USD, as far as it is known."""
         assert self.lane is not None  # noqa: S101 - it gave the answer
-        return self.lane.cost_of(self.request.model, answer.usage, answer.cost_usd)
+        usage = answer.usage if answer.counted else None
+        return self.lane.cost_of(self.request.model, usage, answer.cost_usd)
 
     def give_up(self, error: ProviderError, reason: str) -> None:
         """This lane can't answer the row."""

@@ -55,6 +55,13 @@ def test_without_usage_the_cost_is_not_known() -> None:
     assert cost(Scripted(good()), m0=DEAR) is None
 
 
+@pytest.mark.parametrize("count", [(0, 0), (0, 3)])
+def test_a_count_without_any_input_is_none(count: tuple[int, int]) -> None:
+    """Nobody answers a prompt of no tokens: such a server does not count."""
+    assert cost(Scripted(good(used(*count))), m0=DEAR) is None
+    assert cost(Scripted(good(used(*count, cost=0.25)))) == 0.25
+
+
 def test_what_a_broken_attempt_used_is_part_of_the_cost() -> None:
     broken: list[Step] = [*words("h"), used(10, 1), CUT]
     assert cost(Scripted(broken, good(used(10, 3))), m0=DEAR) == 12 + 16

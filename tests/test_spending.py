@@ -193,6 +193,13 @@ def test_what_was_refused_costs_nothing_and_what_broke_off_counts_at_its_worst(
     assert figures.uncertain == (left == 0)
 
 
+def test_a_count_of_zeros_is_no_count() -> None:
+    ran = Ran(Scripted([*words("a"), DONE, Delta(usage=Usage(0, 0))]), prices={"*": TOKEN},
+              caps=Caps(cost=10))  # fmt: skip
+    assert run_virtual(ran.row(row(10))).status == "ok"
+    assert used(ran).money == 10 * UNIT
+
+
 def test_a_row_that_is_cancelled_counts_at_its_worst_only_where_it_was_sent() -> None:
     ran = Ran(Scripted(always=said(1, wait=60)), prices={"*": TOKEN}, caps=Caps(cost=99),
               concurrency=1)  # fmt: skip
