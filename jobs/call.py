@@ -18,6 +18,7 @@ from .errors import (
     Stalled,
     StreamBroken,
     TransientError,
+    Unanswered,
 )
 from .events import AttemptFailed, ParamsDropped
 from .lane import Lane
@@ -33,7 +34,9 @@ BROKEN_STREAMS = 3
 for in one piece; where others are whole, its retries are used up first."""
 
 _BROKEN = (StreamBroken, Stalled)
-_UNANSWERED = (ConnectionFailed, RateLimited, Overloaded, PermanentError, FatalError)
+_TURNED_DOWN = (ConnectionFailed, RateLimited, Overloaded, PermanentError, FatalError)
+_GAVE_UP = frozenset({504, 524})
+"""A gateway waits no longer for a server that may work on the request still."""
 
 
 class Call:
@@ -187,7 +190,7 @@ class Call:
     ) -> None:
         """What an attempt used up is known, or known to be nothing, or untold."""
         known = answer.counted and answer.status is not None
-        free = error is not None and not known and _unanswered(error, answer)
+        free = error is not None and not known and _turned_down(error, answer)
         progress.untold = not known and not free
         if booking is None:
             return
@@ -285,10 +288,10 @@ class Call:
         return Retry(decision.wait if isinstance(decision, Retry) else 0.0)
 
 
-def _unanswered(error: ProviderError, answer: Answer) -> bool:
+def _turned_down(error: ProviderError, answer: Answer) -> bool:
     """Whether it was turned down before anything of an answer came, which nobody bills."""
     if answer.first is not None or answer.usage is not None or answer.status is not None:
         return False
     if error.http_status is not None:
-        return error.http_status >= 300
-    return isinstance(error, _UNANSWERED)
+        return error.http_status >= 300 and error.http_status not in _GAVE_UP
+    return isinstance(error, _TURNED_DOWN) and not isinstance(error, Unanswered)

@@ -9,7 +9,8 @@
         TransientError             may succeed when tried again (retry_after)
           RateLimited                429
           Overloaded                 5xx, 408, 409, 529: the server's own trouble
-          ConnectionFailed           no connection, or reset before the answer began
+          ConnectionFailed           no connection (refused, DNS, TLS)
+            Unanswered                 closed before the answer began: it may be worked on
           StreamBroken               the stream ended, or was cut, before its finish
           Stalled                    no byte for the stall timeout
           TimedOut                   the whole request took longer than its timeout
@@ -125,6 +126,10 @@ class ConnectionFailed(TransientError):
     """No connection (refused, DNS, TLS), or it was reset before the answer began."""
 
     type = "connection_failed"
+
+
+class Unanswered(ConnectionFailed):
+    """Closed before the answer began: the request had gone out, and may be worked on."""
 
 
 class StreamBroken(TransientError):

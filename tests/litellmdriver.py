@@ -16,7 +16,7 @@ from typing import Any
 import uvloop
 from msgspec import UNSET
 
-from llmbatch.jobs.errors import ProviderError
+from llmbatch.jobs.errors import ProviderError, Unanswered
 from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Request
 from llmbatch.jobs.providers.litellm import LiteLLM
@@ -74,6 +74,7 @@ async def attempt(provider: LiteLLM, ask: dict[str, Any]) -> dict[str, Any]:
     except ProviderError as error:
         failure = {
             "type": error.type,
+            "may_be_billed": isinstance(error, Unanswered),
             "http_status": error.http_status,
             "message": str(error),
             "retryable": error.retryable,

@@ -13,7 +13,15 @@ from scripted import DONE, Chair, Ran, Scripted, Step, ask, words
 from spender import Habits, Study, used
 
 from llmbatch.jobs.config import PriceConfig
-from llmbatch.jobs.errors import BadRequest, Overloaded, Stalled, StreamBroken
+from llmbatch.jobs.errors import (
+    BadRequest,
+    ConnectionFailed,
+    Overloaded,
+    ProviderError,
+    Stalled,
+    StreamBroken,
+    Unanswered,
+)
 from llmbatch.jobs.ledger import UNIT, Amount, Caps, Ledger, dollars
 from llmbatch.jobs.limits.gate import RouteGate
 from llmbatch.jobs.model import Delta, Request, Result, Usage
@@ -178,12 +186,15 @@ def test_a_row_that_could_never_fit_stops_the_job_with_what_to_do() -> None:
     [
         (Overloaded("no", http_status=503), 10),
         (BadRequest("no", http_status=400), 10),
+        (ConnectionFailed("nobody listens"), 10),
+        (Unanswered("closed"), 0),
+        (Overloaded("the gateway waits no longer", http_status=504), 0),
         (StreamBroken("cut", http_status=200), 0),
         (Stalled("nothing came"), 0),
     ],
 )
 def test_what_was_refused_costs_nothing_and_what_broke_off_counts_at_its_worst(
-    failure: Overloaded, left: int
+    failure: ProviderError, left: int
 ) -> None:
     ran = Ran(Scripted([failure]), prices={"*": TOKEN}, caps=Caps(cost=10), retries=0)
     run_virtual(ran.row(row(10)))

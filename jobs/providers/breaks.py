@@ -19,6 +19,7 @@ from ..errors import (
     MalformedResponse,
     ProviderError,
     StreamBroken,
+    Unanswered,
     Untrusted,
 )
 from .failures import Failures
@@ -51,7 +52,16 @@ def before_answer(exc: BaseException, failures: Failures, host: str) -> Provider
     if isinstance(exc, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | ValueError):
         text = f"no request can be made for {host}: check the base URL and the headers"
         return BadRequest(text, provider=name)
+    if _was_open(exc):
+        return Unanswered(f"{host} closed the connection before it answered", provider=name)
     return ConnectionFailed(failures.clean(_connecting(exc, host)), provider=name)
+
+
+def _was_open(exc: BaseException) -> bool:
+    """Whether there was a connection, so that the request may have reached the server."""
+    if isinstance(exc, aiohttp.ClientConnectorError | ssl.SSLError | TimeoutError):
+        return False
+    return isinstance(exc, aiohttp.ClientConnectionError | ConnectionError)
 
 
 def _connecting(exc: BaseException, host: str) -> str:
@@ -66,8 +76,6 @@ def _connecting(exc: BaseException, host: str) -> str:
         return f"can't connect to {host}: {reason}"
     if isinstance(exc, TimeoutError):
         return f"no connection to {host}: it took too long"
-    if isinstance(exc, aiohttp.ClientConnectionError | ConnectionError):
-        return f"{host} closed the connection before it answered"
     return f"no answer from {host}: {reason}"
 
 

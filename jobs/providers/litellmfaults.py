@@ -28,6 +28,7 @@ from ..errors import (
     StreamBroken,
     TimedOut,
     TransientError,
+    Unanswered,
 )
 from ..keys import redact
 from .failures import Failures, Said, about_key, decoded, error_class, said
@@ -64,6 +65,11 @@ _TRANSPORT = frozenset(
     {"TransportError", "ClientConnectionError", "ClientPayloadError", "ConnectionError"}
 )
 """What httpx, aiohttp and Python itself call a connection that failed."""
+
+_UNMADE = frozenset(
+    {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionRefusedError"}
+)
+"""The same for one that never came to be."""
 
 _PREFIX = re.compile(r"(?:litellm\.)?\w*(?:Error|Exception|Timeout)\s*(?::|-)\s*")
 _UNKNOWN_PROVIDER = "LLM Provider NOT provided"
@@ -127,7 +133,9 @@ def _broken(chain: list[BaseException], failures: Failures, begun: bool) -> Prov
         text = "the connection was cut in the middle of the answer"
         return StreamBroken(text, provider=name, http_status=200)
     words = next((_words(each, failures) for each in chain if _names(each) & _TRANSPORT), "")
-    return ConnectionFailed(f"no answer: {words or 'the connection failed'}", provider=name)
+    unmade = any(_names(each) & _UNMADE for each in chain)
+    kind = ConnectionFailed if unmade else Unanswered
+    return kind(f"no answer: {words or 'the connection failed'}", provider=name)
 
 
 def _within(exc: BaseException, chain: list[BaseException], failures: Failures) -> ProviderError:

@@ -86,8 +86,8 @@ FAULTS: list[tuple[Recipe, type[errors.ProviderError], int | None, str]] = [
     (web_page(200, "Hello"), errors.MalformedResponse, 200, "this is a web page"),
     (redirect("https://new.example/v1"), errors.PermanentError, 307, "https://new.example/v1"),
     (redirect("/login", 302), errors.PermanentError, 302, "--base-url"),
-    (cut_at_once(), errors.ConnectionFailed, None, "closed the connection before it answered"),
-    (cut_at_once(Act.RESET), errors.ConnectionFailed, None, "closed the connection before"),
+    (cut_at_once(), errors.Unanswered, None, "closed the connection before it answered"),
+    (cut_at_once(Act.RESET), errors.Unanswered, None, "closed the connection before"),
 ]
 
 

@@ -389,6 +389,7 @@ def test_a_failure_is_told_in_our_words_and_asked_once(
 ) -> None:
     failure = ask(reply, model, whole=whole)["error"]
     assert (failure["type"], failure["http_status"]) == (kind, status)
+    assert failure["may_be_billed"] == (kind == "connection_failed")
     assert "litellm." not in failure["message"]
     assert len(server.calls) == 1
 
@@ -419,7 +420,8 @@ def test_a_web_page_is_no_answer(ask: Ask, whole: bool) -> None:
 def test_a_refused_connection_is_told(driver: Driver) -> None:
     with in_thread() as server:
         url = server.url
-    assert driver.ask(url)["error"]["type"] == "connection_failed"
+    failure = driver.ask(url)["error"]
+    assert (failure["type"], failure["may_be_billed"]) == ("connection_failed", False)
 
 
 def test_keys_are_in_no_message(ask: Ask) -> None:
