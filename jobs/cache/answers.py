@@ -15,7 +15,15 @@ from msgspec import UNSET, structs
 
 from ..model import Result
 from ..records import decode, encode
-from .database import connect, is_busy, key_of, open_database
+from .database import (
+    FAILURES,
+    connect,
+    is_busy,
+    key_of,
+    open_database,
+    sealed,
+    unsealed,
+)
 from .place import FILE
 from .shelf import Entry, Shelf
 
@@ -64,7 +72,7 @@ class Cache:
         self._handed = self._written = 0
         self._hits = self._noted = 0
         self._closed = False
-        self._failure: sqlite3.Error | None = None
+        self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write, name="llmbatch-cache", daemon=True)
 
@@ -86,15 +94,16 @@ class Cache:
             found = self._database.execute(_FIND, (key_of(fingerprint),)).fetchone()
             if found is None or found[0] != fingerprint:
                 return None
-            answer = decode(found[2])
-        except sqlite3.Error as error:
+            answer = decode(unsealed(fingerprint, found[2]))
+            stale = found[1] < time.time() - STALE
+        except FAILURES as error:
             if not is_busy(error):
                 self._give_up(error)
             return None
-        except (ValueError, RecursionError):  # the entry is damaged, and will be replaced
+        except (ValueError, TypeError, RecursionError):  # the entry is damaged: it is replaced
             return None
         self._hits += 1
-        if found[1] < time.time() - STALE:
+        if stale:
             self._queue.put(Entry(fingerprint))
         return answer
 
@@ -106,7 +115,7 @@ class Cache:
             result, id="", line=0, metadata={}, metrics=None, cost_usd=None,
             chunk=UNSET, fold=UNSET, quotes=UNSET,
         )  # fmt: skip
-        answer = encode(bare)
+        answer = sealed(result.fingerprint, encode(bare))
         if len(answer) > self._shelf.largest or self.unwritten > UNWRITTEN:
             return
         self._handed += len(answer)
@@ -143,7 +152,7 @@ class Cache:
                 if batch or hits:
                     self._shelf.put(batch, hits)
                 busy = 0
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 busy = busy + 1 if is_busy(error) else GIVE_UP
                 if busy >= GIVE_UP:
                     self._tell(error)
@@ -166,13 +175,13 @@ class Cache:
                 return batch, False
         return batch, True
 
-    def _tell(self, error: sqlite3.Error) -> None:
+    def _tell(self, error: Exception) -> None:
         self._failure = error
         with suppress(RuntimeError):  # the loop is closed already
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._give_up, error)
 
-    def _give_up(self, error: sqlite3.Error) -> None:
+    def _give_up(self, error: Exception) -> None:
         if not self.broken:
             self.broken = True
             self._queue.put(None)

@@ -20,10 +20,16 @@ VERSION = 1
 PAGE = 4096
 """Bytes of a page."""
 
+_DIGEST = 8
+"""Bytes in front of an answer."""
+
 PATIENCE = 10.0
 """Seconds to wait for another process that writes, off the event loop."""
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What a database that is damaged may raise: an error's own words can be damaged, too."""
 
 # Answers stand in the order in which they came: what is random is an index, which is small.
 _TABLES = """
@@ -69,7 +75,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
     try:
         database = connect(path, PATIENCE)
         _settle(database, path)
-    except sqlite3.Error as error:
+    except FAILURES as error:
         if database is not None:
             database.close()
         raise _explained(error, path) from None
@@ -93,6 +99,23 @@ def key_of(fingerprint: str) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
+def sealed(fingerprint: str, answer: bytes) -> bytes:
+    """The answer behind its digest: SQLite does not notice when a byte of it changes."""
+    return _digest(fingerprint, answer) + answer
+
+
+def unsealed(fingerprint: str, stored: bytes) -> bytes:
+    """Raises ValueError where it is not what was sealed."""
+    answer = stored[_DIGEST:]
+    if stored[:_DIGEST] != _digest(fingerprint, answer):
+        raise ValueError("the entry is damaged")
+    return answer
+
+
+def _digest(fingerprint: str, answer: bytes) -> bytes:
+    return blake2b(answer, digest_size=_DIGEST, key=fingerprint.encode()[:64]).digest()
+
+
 def used_bytes(database: sqlite3.Connection) -> int:
     """Bytes of the database that hold something."""
     return PAGE * (pragma(database, "page_count") - pragma(database, "freelist_count"))
@@ -109,7 +132,7 @@ def vacuum(database: sqlite3.Connection, pages: int = 0) -> None:
     database.executescript(f"PRAGMA incremental_vacuum({pages})")
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Whether another process was in the way, and nothing is wrong."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in BUSY
@@ -170,11 +193,12 @@ def _tables(database: sqlite3.Connection) -> int:
     return int(database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
 
-def _explained(error: sqlite3.Error, path: Path) -> ConfigError:
+def _explained(error: Exception, path: Path) -> ConfigError:
     if is_busy(error):
         return ConfigError(f"{path}: another process holds the cache: {error}: try again")
     corrupt = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in corrupt:
+    garbled = isinstance(error, UnicodeDecodeError)
+    if garbled or getattr(error, "sqlite_errorcode", 0) & 0xFF in corrupt:
         return Unusable(f"{path}: the cache is corrupt ({error}): {_clear(path)}")
     return ConfigError(
         f"{path}: the cache can't be opened: {error}: name another folder, --cache=DIR"

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from .database import PAGE, NotOurs, Unusable, key_of, open_database, pragma, used_bytes, vacuum
+from .database import (
+    FAILURES,
+    PAGE,
+    NotOurs,
+    Unusable,
+    key_of,
+    open_database,
+    pragma,
+    used_bytes,
+    vacuum,
+)
 from .place import FILE
 
 BATCH = 256
@@ -122,7 +132,7 @@ def stats(folder: Path) -> Stats | None:
     try:
         entries, oldest = database.execute("SELECT count(*), min(created) FROM answers").fetchone()
         hits = database.execute("SELECT value FROM counts WHERE name = 'hits'").fetchone()[0]
-    except sqlite3.Error as error:
+    except (*FAILURES, TypeError) as error:
         raise Unusable(f"{folder / FILE}: the cache is corrupt ({error}): clear it") from None
     finally:
         database.close()
@@ -147,7 +157,7 @@ def clear(folder: Path) -> tuple[int | None, int]:
             database.close()
     except NotOurs:
         raise
-    except (Unusable, sqlite3.DatabaseError):
+    except (Unusable, sqlite3.DatabaseError, UnicodeDecodeError):
         for part in _parts(folder):
             part.unlink(missing_ok=True)
         return None, size

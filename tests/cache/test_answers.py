@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import stat
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -201,6 +203,42 @@ async def test_a_damaged_entry_is_asked_again_and_replaced(opened: Any, folder: 
         cache.keep(sample(fingerprint="f1", output="anew"))
     async with opened() as cache:
         assert cache.find("f1").output == "anew"
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_bytes_that_changed_make_no_wrong_answer_and_no_bug(
+    opened: Any, folder: Path, block: int
+) -> None:
+    """Every end is an answer as it was, none, or a ConfigError."""
+
+    async def fill() -> None:
+        async with opened() as cache:
+            for number in range(60):
+                cache.keep(sample(fingerprint=f"f{number}", output=f"answer {number}"))
+
+    async def look_up() -> int:
+        async with opened() as cache:
+            found = [(number, cache.find(f"f{number}")) for number in range(60)]
+            cache.keep(sample(fingerprint="new"))
+        assert all(each is None or each.output == f"answer {number}" for number, each in found)
+        return sum(each is not None for _, each in found)
+
+    asyncio.run(fill())
+    whole, hits = (folder / FILE).read_bytes(), []
+    for seed in range(25 * block, 25 * (block + 1)):
+        random, data = Random(seed), bytearray(whole)
+        for _ in range(random.choice([1, 5, 40, 400])):
+            data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+        for path in folder.iterdir():
+            path.unlink()
+        (folder / FILE).write_bytes(data)
+        with contextlib.suppress(ConfigError):
+            hits.append(asyncio.run(look_up()))
+        with contextlib.suppress(ConfigError):
+            stats(folder)
+        with contextlib.suppress(ConfigError):
+            clear(folder)
+    assert any(0 < number < 60 for number in hits)
 
 
 def test_clearing_says_what_it_removed_and_gives_the_space_back(folder: Path) -> None:
