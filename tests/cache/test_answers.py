@@ -214,13 +214,13 @@ def test_bytes_that_changed_make_no_wrong_answer_and_no_bug(
     async def fill() -> None:
         async with opened() as cache:
             for number in range(60):
-                cache.keep(sample(fingerprint=f"f{number}", output=f"answer {number}"))
+                cache.keep(sample(fingerprint=f"f{number}", output=f"answer {number}" * 50))
 
     async def look_up() -> int:
         async with opened() as cache:
             found = [(number, cache.find(f"f{number}")) for number in range(60)]
             cache.keep(sample(fingerprint="new"))
-        assert all(each is None or each.output == f"answer {number}" for number, each in found)
+        assert all(each is None or each.output == f"answer {number}" * 50 for number, each in found)
         return sum(each is not None for _, each in found)
 
     asyncio.run(fill())
