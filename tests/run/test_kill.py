@@ -16,6 +16,7 @@ from llmbatch.jobs.records import read
 
 CONCURRENCY = 32
 OUT = "in.results.jsonl"
+LEFT = {"in.jsonl", OUT, f"{OUT}.manifest.json"}
 BATCH = ("--format", "openai-batch")
 INPUT_ORDER = ("--order", "input")
 
@@ -58,7 +59,7 @@ async def test_after_six_kills_every_row_is_there_once_and_few_were_asked_twice(
         assert result["status"] == "ok"
         assert result["output"] == f"You said: say {result['line']}"
     assert rows <= sent <= rows + kills * CONCURRENCY
-    assert {path.name for path in desk.folder.iterdir()} == {"in.jsonl", OUT, f"{OUT}.manifest.json"}
+    assert {path.name for path in desk.folder.iterdir()} == LEFT
 
 
 async def test_a_killed_run_keeps_the_inputs_order_in_the_end(desk: Desk) -> None:
@@ -167,4 +168,4 @@ async def test_a_kill_at_any_step_of_start_or_tidying_loses_nothing(
         assert done.code == 0, done
         assert len(desk.server.calls) - asked == (0 if b'"You said: say b"' in data else 1)
         assert [line["id"] for line in desk.lines()] == ["a", "b", "c"]
-    assert {entry.name for entry in desk.folder.iterdir()} == {"in.jsonl", OUT, f"{OUT}.manifest.json"}
+    assert {entry.name for entry in desk.folder.iterdir()} == LEFT
