@@ -70,7 +70,7 @@ class ReusePlan:
 
     def grouped(self, source: Rows) -> Rows:
         """The rows; those that begin alike next to each other, where order is free."""
-        return Grouped(source, self._beginning) if self._moves else source
+        return Grouped(source, self._beginning, self._clock) if self._moves else source
 
     @property
     def heard(self) -> TextHeard | None:

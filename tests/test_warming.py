@@ -242,7 +242,7 @@ def group(row: Row) -> int | None:
 
 
 async def given_ids(rows: Rows, **bounds: int) -> list[str]:
-    return [row.id async for row in Grouped(rows, group, **bounds).requests()]
+    return [row.id async for row in Grouped(rows, group, VirtualClock(), **bounds).requests()]
 
 
 @settings(max_examples=60, deadline=None)
@@ -263,7 +263,7 @@ async def test_rows_that_begin_alike_stand_together_behind_the_first_of_each() -
 async def test_no_more_is_read_ahead_than_the_window_and_the_room_allow() -> None:
     for bounds, most in (({"window": 5}, 7), ({"room": 20_000}, 7)):
         rows = Rows("a" * 100)
-        source = Grouped(rows, group, **bounds).requests()
+        source = Grouped(rows, group, VirtualClock(), **bounds).requests()
         for _ in range(10):
             await anext(source)
         assert rows.read <= 10 + most
@@ -271,8 +271,17 @@ async def test_no_more_is_read_ahead_than_the_window_and_the_room_allow() -> Non
         assert rows.closed
 
 
+async def test_a_row_that_was_held_back_is_read_when_it_is_given() -> None:
+    """What waited for it is counted, and not how long it stood in the window."""
+    source = Grouped(Rows("aaa"), group, VirtualClock()).requests()
+    assert (await anext(source)).read_at == 0
+    for _ in range(2):
+        now = VirtualClock().now()
+        assert (await anext(source)).read_at >= now
+
+
 async def test_a_source_that_breaks_gives_what_it_has_first() -> None:
-    source = Grouped(Rows("abab", fail=True), group).requests()
+    source = Grouped(Rows("abab", fail=True), group, VirtualClock()).requests()
     assert [(await anext(source)).id for _ in range(4)] == ["a0", "b1", "a2", "b3"]
     with pytest.raises(SourceError, match="broken"):
         await anext(source)

@@ -8,8 +8,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
+from msgspec import structs
+
 from ..errors import SourceError
 from ..model import Request, Row
+from ..ports import Clock
 
 WINDOW = 512
 """Rows that are read ahead."""
@@ -41,12 +44,14 @@ class Grouped:
         self,
         source: Rows,
         beginning: Callable[[Row], int | None],
+        clock: Clock,
         *,
         window: int = WINDOW,
         room: int = ROOM,
     ) -> None:
         self._source = source
         self._beginning = beginning
+        self._clock = clock
         self._window = window
         self._room = room
 
@@ -78,11 +83,15 @@ class Grouped:
                 if not read % BREATH:
                     await sleep(0)  # what was given is sent meanwhile
                 while ahead.rows > self._window or ahead.size > self._room:
-                    yield ahead.take()
+                    yield self._given(ahead.take())
         while ahead.rows:
-            yield ahead.take()
+            yield self._given(ahead.take())
         if broken is not None:
             raise broken
+
+    def _given(self, row: Row) -> Row:
+        """As if it was read now: nobody waited for it while it was held here."""
+        return structs.replace(row, read_at=self._clock.now())
 
     def __repr__(self) -> str:
         return f"<Grouped {self._source!r}>"
