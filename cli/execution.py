@@ -131,6 +131,7 @@ class _Execution:
 
     def _end_at_once(self, stop: Stop) -> None:
         self.progress.close()
+        self.drain.cut()
         summary = self._broken_off(stop)
         end_now(self._conclude(summary, exit_of(summary, self.config.max_failed)))
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from msgspec import Struct, structs
 
 from .account import Account
-from .drain import Stop
+from .drain import Drain, Stop
 from .errors import LlmbatchError, SinkError
 from .events import Noted
 from .manifest import (
@@ -133,12 +133,26 @@ class Chronicle:
             raise
 
     @asynccontextmanager
-    async def counting(self, used: Callable[[], Carried | None]) -> AsyncGenerator[None, None]:
+    async def counting(
+        self, used: Callable[[], Carried | None], drain: Drain
+    ) -> AsyncGenerator[None, None]:
         """Rows are asked inside, and ``used`` says what all runs used up of a budget, at worst.
 
-        It is written down every few seconds: what is in no line would be lost in a crash.
+        It is written down every few seconds, and where ``drain`` is cut: what is in no line would
+        be lost.
         """
         over = asyncio.Event()
+
+        def cut() -> None:
+            if over.is_set() or used() is None:
+                return
+            self.spent = used()
+            manifest = self._as_of_now("stopped", stopped=drain.stop, ended_at=utc_now())
+            if manifest is not None:
+                with suppress(SinkError):
+                    write_manifest(manifest)
+
+        drain.before_cut(cut)
         beat = None if used() is None else asyncio.create_task(self._note(used, over))
         try:
             yield
@@ -193,17 +207,23 @@ class Chronicle:
         write_manifest(self._manifest)
 
     async def _write(self, state: State, **more: Any) -> None:
-        if self._manifest is None or self._sink is None:
+        manifest = self._as_of_now(state, **more)
+        if manifest is None:
             return
-        amounts = self._amounts(self._sink.index.account)
-        self._manifest = structs.replace(
-            self._manifest, state=state, written_at=utc_now(), **{**amounts, **more}
-        )
         try:
-            await asyncio.to_thread(write_manifest, self._manifest)
+            await asyncio.to_thread(write_manifest, manifest)
         except SinkError as error:
             self._notes.append(f"{error}; the results are safe")
         self._say()
+
+    def _as_of_now(self, state: State, **more: Any) -> Manifest | None:
+        if self._manifest is None or self._sink is None:
+            return None
+        figures = {**self._amounts(self._sink.index.account), **more}
+        self._manifest = structs.replace(
+            self._manifest, state=state, written_at=utc_now(), **figures
+        )
+        return self._manifest
 
     def _say(self) -> None:
         for note in self._notes:

@@ -20,11 +20,12 @@ class Stop(Struct, frozen=True):
 class Drain:
     """A switch that goes one way: no more rows, and those in flight may finish."""
 
-    __slots__ = ("_listeners", "stop")
+    __slots__ = ("_cutters", "_listeners", "stop")
 
     def __init__(self) -> None:
         self.stop: Stop | None = None
         self._listeners: list[Callable[[Stop], None]] = []
+        self._cutters: list[Callable[[], None]] = []
 
     def request(self, stop: Stop) -> None:
         """Ask for the end; the first reason stands."""
@@ -38,6 +39,15 @@ class Drain:
         self._listeners.append(listener)
         if self.stop is not None:
             listener(self.stop)
+
+    def cut(self) -> None:
+        """The process ends now, and nothing is waited for."""
+        for cutter in self._cutters:
+            cutter()
+
+    def before_cut(self, cutter: Callable[[], None]) -> None:
+        """Have ``cutter`` called, in the order of asking, where the process is to end at once."""
+        self._cutters.append(cutter)
 
     def __repr__(self) -> str:
         return f"Drain({self.stop!r})"

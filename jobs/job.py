@@ -111,7 +111,7 @@ class _Job:
             pipeline.budget(chronicle.carried, tally, observe, lasting=chronicle.lasting)
             observe(pipeline.started(prepared.output, total))
             async with chronicle.until_broken(came_to):
-                async with chronicle.counting(pipeline.used):
+                async with chronicle.counting(pipeline.used, drain):
                     await pipeline.pump(
                         source,
                         routes,

@@ -148,6 +148,7 @@ class Pipeline:
         earlier = Amount(in_units(carried.usd or 0.0), carried.tokens)
         self.spending = Spending(caps, self.prices, self.drain, earlier, lasting=lasting)
         tally.budget = self.spending.figures
+        self.drain.before_cut(self.spending.cut)
 
     def used(self) -> Carried | None:
         """What this run and the ones before it used up, at worst; None where there is no budget."""

@@ -65,6 +65,7 @@ class Spending:
         "_lasting",
         "_ledger",
         "_line",
+        "_open",
         "_prices",
         "_unbounded",
     )
@@ -87,6 +88,7 @@ class Spending:
         self._lasting = lasting
         self._counter = TokenCounter()
         self._line: deque[_Waiting] = deque()
+        self._open: set[Booking] = set()
         self._excess: dict[str, Excess] = {}
         self._unbounded: Counter[str] = Counter()
 
@@ -105,7 +107,9 @@ class Spending:
             await self._wait(worst, seat)
         else:
             self._ledger.set_aside(worst)
-        return Booking(self, lane, request, case, worst)
+        booking = Booking(self, lane, request, case, worst)
+        self._open.add(booking)
+        return booking
 
     def _case(self, lane: Lane, request: Request) -> WorstCase:
         try:
@@ -170,6 +174,7 @@ class Spending:
 
     def settled(self, booking: Booking, usage: Usage, cost: float | None) -> None:
         """An attempt told what it used up."""
+        self._open.discard(booking)
         lane, request, worst = booking.lane, booking.request, booking.worst
         excess = self._excess[lane.label]
         excess.learn(booking.case, usage)
@@ -187,13 +192,21 @@ class Spending:
 
     def doubted(self, booking: Booking) -> None:
         """An attempt was sent and ended without telling what it used up."""
+        self._open.discard(booking)
         self._ledger.doubt(booking.worst)
         self._look()
 
     def returned(self, booking: Booking) -> None:
         """An attempt was never sent, or refused before it was answered."""
+        self._open.discard(booking)
         self._ledger.give_back(booking.worst)
         self._look()
+
+    def cut(self) -> None:
+        """Nobody will hear how the attempts end that are under way."""
+        for booking in tuple(self._open):
+            if booking.sent:
+                self.doubted(booking)
 
     @property
     def aside(self) -> Amount:

@@ -185,6 +185,27 @@ async def test_rows_that_wait_for_money_are_left_when_a_signal_comes(desk: Desk)
     assert len(desk.results()) == 5
 
 
+async def test_what_a_second_ctrl_c_cuts_off_counts_at_its_worst(desk: Desk) -> None:
+    desk.prompts(9)
+    two = answer(usage={"prompt_tokens": 1, "completion_tokens": 2})
+    watch = Watch(desk.server, lambda call: two if call.prompt == "say 1" else never())
+    args = ("in.jsonl", *DOLLAR_A_TOKEN, "--max-cost", "33", "--grace", "1h")
+    async with desk.running(*args) as job:
+        await watch.requests(4)
+        await until(lambda: bool(desk.lines()), "the first row has its answer")
+        job.send(signal.SIGINT)
+        await job.heard("3 rows in flight")
+        job.send(signal.SIGINT)
+        done = await job.ended()
+    said = "budget     $32.00 of $33.00 used, up to $30.00 of it by 3 attempts that did not say"
+    assert said in done.stderr
+    again = await desk.run(*args)
+    assert again.code == 5
+    assert "budget     $32.00 of $33.00 used, $32.00 of it by earlier runs" in again.stderr
+    assert "killed" not in again.stderr
+    assert len(desk.server.calls) == 4
+
+
 async def test_streams_that_broke_count_at_their_worst_and_are_said(desk: Desk) -> None:
     desk.prompts(9)
     desk.server.replies = [cut(), cut(), answer(usage={"prompt_tokens": 1, "completion_tokens": 2})]
