@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from ...errors import ConfigError
-from ...model import Result
+from ...model import GOOD, Result
 from .paths import Selection, Step, name_of, value_at
 
 Kind = Literal["text", "int", "float", "bool"]
@@ -17,6 +17,10 @@ Kind = Literal["text", "int", "float", "bool"]
 
 _KINDS: Mapping[str, Kind] = {
     "string": "text", "integer": "int", "number": "float", "boolean": "bool",
+}  # fmt: skip
+_AN = {
+    "array": "a list", "object": "an object", "string": "a text", "integer": "a whole number",
+    "number": "a number", "boolean": "true or false", "null": "null",
 }  # fmt: skip
 _DEEPEST = 8
 _PREFIX = "llm_"
@@ -38,12 +42,12 @@ def answer_columns(schema: Any, selections: Sequence[Selection]) -> tuple[Column
     """
     if selections:
         return tuple(
-            _column(chosen.name, _at(schema, chosen), chosen.steps) for chosen in selections
+            _column(chosen.name, _at(schema, chosen), chosen.steps, schema) for chosen in selections
         )
     root = _plain(schema, schema)
     found = list(_flat(schema, root, ())) if root.get("properties") else []
-    return tuple(_column(name_of(steps), part, steps) for steps, part in found) or (
-        _column("output", root, ()),
+    return tuple(_column(name_of(steps), part, steps, schema) for steps, part in found) or (
+        _column("output", root, (), schema),
     )
 
 
@@ -75,14 +79,20 @@ def apart(columns: Iterable[Column], taken: Iterable[str]) -> tuple[Column, ...]
 
 
 def _error(result: Result) -> str | None:
+    """A row that is none may lack all its cells: then its line says which one it is."""
     failure = result.error
-    return None if failure is None else f"{failure.type}: {failure.message}"
+    if failure is None:
+        return None
+    place = f" (line {result.line})" if result.status == "invalid" else ""
+    return f"{failure.type}: {failure.message}{place}"
 
 
-def _column(name: str, part: Mapping[str, Any], steps: tuple[Step, ...]) -> Column:
+def _column(name: str, part: Mapping[str, Any], steps: tuple[Step, ...], schema: Any) -> Column:
     kind = _KINDS.get(str(part.get("type")), "text")
-    if not steps:
+    if not steps and schema is None:
         return Column(name, kind, lambda result: result.output)
+    if not steps:  # what ended otherwise has a text that is no data
+        return Column(name, kind, lambda result: result.output if result.status in GOOD else None)
     return Column(name, kind, lambda result: value_at(result.output, steps))
 
 
@@ -123,6 +133,12 @@ def _at(schema: Any, chosen: Selection) -> Mapping[str, Any]:
     part = _plain(schema, schema)
     for step in chosen.steps:
         fields = part.get("properties", {})
+        there, wanted = part.get("type"), "array" if isinstance(step, int) else "object"
+        if there not in (None, wanted):
+            raise ConfigError(
+                f"--select {chosen.name}: {name_of([step])} leads into {_AN[wanted]}, and the "
+                f"schema has {_AN[there]} there"
+            )
         if isinstance(step, int):
             part = _plain(schema, part.get("items"))
         elif step in fields:

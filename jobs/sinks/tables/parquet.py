@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import time
 from typing import Any
 
-from ...errors import ConfigError, SinkError
+from ...errors import ConfigError
 from ...model import Result
 from .cells import sound, text
 from .columns import Column
 
 NO_EXTRA = "a Parquet output needs the package pyarrow; run: pip install 'llmbatch[parquet]'"
 _INT64 = range(-(1 << 63), 1 << 63)
+
+
+class Misfit(ValueError):
+    """A value that its ``column`` can't hold: it has to be one of texts."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(column)
+        self.column = column
 
 
 def require() -> None:
@@ -87,14 +95,19 @@ def pieces(
     inputs: Inputs,
     columns: Sequence[Column],
     batches: Iterable[Sequence[Result]],
+    texts: Collection[str] = (),
 ) -> Iterator[bytes]:
-    """A whole table: the input's columns ``names``, then the others. Raises SinkError."""
+    """A whole table: the input's columns ``names``, then the others.
+
+    Those of ``texts`` are texts whatever they were to be. Raises Misfit for another one of them.
+    """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
     own = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
     kinds = [inputs.type(name) for name in names] + [own.get(col.kind) for col in columns]
-    titles = [*names, *(column.name for column in columns)]
+    titles = [sound(name) for name in (*names, *(column.name for column in columns))]
+    kinds = [None if title in texts else kind for title, kind in zip(titles, kinds, strict=True)]
     schema = pa.schema(
         [(title, kind or pa.string()) for title, kind in zip(titles, kinds, strict=True)]
     )
@@ -164,11 +177,8 @@ def _array(name: str, cells: list[Any], kind: Any) -> Any:
         if types.is_integer(kind):  # JSON's 1.0 is a whole number
             cells = [int(c) if isinstance(c, float) and c.is_integer() else c for c in cells]
         return pa.array(cells, kind)
-    except (pa.ArrowException, binascii.Error, TypeError, ValueError, OverflowError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise SinkError(
-            f"the column {name} can't hold all of its values as {kind} ({said}): name a .csv"
-        ) from None
+    except (pa.ArrowException, binascii.Error, TypeError, ValueError, OverflowError):
+        raise Misfit(name) from None
 
 
 def _kind(value: Any) -> str:

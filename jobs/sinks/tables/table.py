@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -57,12 +57,14 @@ class Table(Struct, frozen=True, kw_only=True):
 
         ``again`` reads the input's columns as they are now, where it can be read twice.
         """
+        texts: set[str] = set()
         try:
-            write_whole(Path(self.path), self._pieces(again))
-        except SinkError as error:
-            raise SinkError(
-                f"{self.path}: {error} (every result is safe in {self.journal})"
-            ) from None
+            while True:
+                try:
+                    write_whole(Path(self.path), self._pieces(again, texts))
+                    return
+                except parquet.Misfit as misfit:  # once more, with texts in that column
+                    texts.add(misfit.column)
         except OSError as error:
             reason = error.strerror or str(error)
             raise SinkError(
@@ -70,7 +72,7 @@ class Table(Struct, frozen=True, kw_only=True):
                 f"{self.journal}: put that right and run the same command again"
             ) from error
 
-    def _pieces(self, again: Again | None) -> Iterator[bytes]:
+    def _pieces(self, again: Again | None, texts: Collection[str]) -> Iterator[bytes]:
         path = Path(self.journal)
         if self.form == "parquet":
             inputs = parquet.Inputs(self.parquet_inputs)
@@ -78,7 +80,7 @@ class Table(Struct, frozen=True, kw_only=True):
                 inputs.look(result.metadata)
             names = list(dict.fromkeys([*self.header, *inputs.names]))
             columns = apart(self.answers, names)
-            return parquet.pieces(names, inputs, columns, journal.batches(path, again))
+            return parquet.pieces(names, inputs, columns, journal.batches(path, again), texts)
         names = journal.names(journal.results(path, again), self.header)
         columns = apart(self.answers, names)
         found = journal.results(path, again)

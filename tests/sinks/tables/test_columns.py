@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sampleresults import sample as ok
 
 from llmbatch.jobs.errors import ConfigError
+from llmbatch.jobs.model import Failure
 from llmbatch.jobs.sinks.tables.columns import answer_columns, apart, ending_columns
 from llmbatch.jobs.sinks.tables.paths import name_of, select, value_at
 
@@ -68,6 +69,38 @@ def test_what_a_result_lacks_is_an_empty_cell() -> None:
     for output in (None, "text", [1], {"home": None}, {"home": "x"}, {}):
         assert city.of(ok(output=output)) is None
     assert city.of(ok(output={"home": {"city": "Rome"}})) == "Rome"
+
+
+def test_what_is_no_data_stands_in_no_column_of_data() -> None:
+    (output,) = answer_columns({"type": "integer"}, [])
+    assert output.of(ok(output=5)) == 5
+    assert output.of(ok(output="I would rather not", status="invalid_output")) is None
+    (text,) = answer_columns(None, [])
+    assert text.of(ok(output="I would rather not", status="refused")) == "I would rather not"
+
+
+def test_a_row_that_is_none_says_which_line_it_was() -> None:
+    *_, error = ending_columns()
+    failure = Failure("invalid_row", None, "has 1 cell", retryable=False)
+    assert error.of(ok(line=7, status="invalid", error=failure)) == (
+        "invalid_row: has 1 cell (line 7)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [("$.home[0]", "leads into a list, and the schema has an object there"),
+     ("$.tags.x", "x leads into an object, and the schema has a list there"),
+     ("$.tags[0].y", "y leads into an object, and the schema has a text there")],
+)  # fmt: skip
+def test_a_path_through_what_the_schema_has_not_is_refused(path: str, wrong: str) -> None:
+    schema = {"type": "object", "properties": {
+        "home": {"type": ["object", "null"]}, "open": {},
+        "tags": {"type": "array", "items": {"type": "string"}}}}  # fmt: skip
+    with pytest.raises(ConfigError, match=wrong):
+        answer_columns(schema, [select(path)])
+    assert columns(schema, "$.home.x", "$.open[0].x", "$.tags[0]") == [
+        ("home.x", "text"), ("open[0].x", "text"), ("tags[0]", "text")]  # fmt: skip
 
 
 @given(st.lists(st.one_of(KEYS, st.integers(0, 99)), max_size=4))

@@ -36,6 +36,7 @@ def test_every_cell_is_read_back_by_the_csv_module_and_by_our_own_reader(
     wanted = [{"a": cell(row["a"]), "b": row["b"], "output": row["b"]} for row in rows]
     text = io.StringIO(data.decode(), newline="")
     assert list(csv.DictReader(text, delimiter=delimiter, strict=True)) == wanted
+    wanted = [row for row in wanted if "".join(row.values()).strip()]
     reader = DelimitedReader(io.BytesIO(data), delimiter)
     assert [json.loads(line) for block in reader for _, line in block] == wanted
 
