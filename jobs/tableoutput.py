@@ -73,7 +73,7 @@ def rows_again(
                 for number, line in lines:
                     row_id = source.format.read_id(line)
                     columns_now = columns(line, source.format)
-                    yield row_id or parser.default_id(number, source.path), columns_now
+                    yield row_id or parser.default_id(number, source.path, line), columns_now
     except SourceError:  # it changed since: the results have the columns that they were made of
         return
 

@@ -37,7 +37,7 @@ class FileIds:
         for number, line in lines:
             row_id = read_id(line)
             if row_id is None:
-                row_id = default_id(number, path)
+                row_id = default_id(number, path, line)
             if not add(hash(row_id) & _MASK):
                 self._compare(row_id, source, number)
 
@@ -64,8 +64,8 @@ class FileIds:
                 read_id = source.format.read_id
                 for lines in source.blocks():
                     for number, line in lines:
-                        found = read_id(line) or self._parser.default_id(number, source.path)
-                        if found == row_id:
+                        found = read_id(line)
+                        if row_id == (found or self._parser.default_id(number, source.path, line)):
                             yield source.path, number
 
 

@@ -69,7 +69,8 @@ class Input(Struct, frozen=True):
                 return _DELIMITED[self.format.name](unpack(raw, self.compression)).header()
         except expected as error:
             why = str(error) if isinstance(error, NotLines) else explain(error, self.compression)
-            raise SourceError(why, path=self.path) from error
+            line = None if self.format is PARQUET or not isinstance(error, NotLines) else 1
+            raise SourceError(why, path=self.path, line=line) from error
 
     def blocks(self) -> Iterator[Lines]:
         """Numbered lines, block by block. Raises SourceError with the line reached."""

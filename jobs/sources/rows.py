@@ -16,7 +16,7 @@ from .formats import JSONL, Broken, Format, Odd, id_of
 from .images import read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
 from .parameters import KNOWN, Kind, extra_of, finish, job_params, merged, merged_extra
-from .tables.row import typed, whole
+from .tables.row import is_broken, typed, whole
 from .template import Template
 
 __all__ = ["RowDefaults", "RowParser"]
@@ -102,16 +102,20 @@ class RowParser:
                 places.pop(name, None)
         return places
 
-    def default_id(self, number: int, path: str) -> str:
-        """The id of a row that names none."""
-        return f"{path}:{number}" if self._several else str(number)
+    def default_id(self, number: int, path: str, line: bytes = b"") -> str:
+        """The id of a row that names none.
+
+        A ``line`` that can't be read may have one: its number is likely that of another row.
+        """
+        name = f"{path}:{number}" if self._several else str(number)
+        return f"line {name}" if is_broken(line) else name
 
     def parse(
         self, line: bytes, number: int, path: str, form: Format = JSONL, read_at: float = 0.0
     ) -> Row:
         """``number`` is 1-based; ``read_at`` is the clock's time in seconds."""
         defaults = self._defaults
-        draft = Draft(self.default_id(number, path), defaults.endpoint, defaults.model, path)
+        draft = Draft(self.default_id(number, path, line), defaults.endpoint, defaults.model, path)
         try:
             value = form.decode(line)
         except Invalid as invalid:

@@ -54,13 +54,16 @@ class DelimitedReader:
             except StopIteration:
                 break
             except csv.Error as error:
-                line = broken_row(self._explain(error), dict.fromkeys(self.columns, ""))
+                reason, last = self._explain(error), reader.line_num
+                if last > number:
+                    reason += f" (the row takes up all lines from {number} to {last})"
+                line = broken_row(reason, dict.fromkeys(self.columns, ""))
             except Exception:  # it can't be read on: what came before is good
                 if rows:
                     yield rows
                 raise
             else:
-                if not cells:
+                if self._blank(cells):
                     continue
                 line = self._line(cells)
             rows.append((number, line))
@@ -74,6 +77,10 @@ class DelimitedReader:
     def _reader(self) -> Any:
         csv.field_size_limit(WIDEST)
         return csv.reader(self._lines(), delimiter=self._delimiter, strict=True)
+
+    def _blank(self, cells: list[str]) -> bool:
+        """Also what spreadsheets leave behind at the end: delimiters without anything else."""
+        return not cells or (len(self.columns) > 1 and not any(map(str.strip, cells)))
 
     def _line(self, cells: list[str]) -> bytes:
         row = dict(zip(self.columns, cells, strict=False))
@@ -92,6 +99,8 @@ class DelimitedReader:
         if cells is None:
             raise NotLines("is empty: the first line of a table names its columns")
         names = [cell.strip() for cell in cells]
+        if names[0].lower().startswith("sep=") and len(names) <= 2:
+            raise NotLines("begins with Excel's line sep=: delete that line")
         if len(names) == 1:
             self._check_delimiter(names[0])
         check_columns(names)
@@ -175,7 +184,9 @@ class DelimitedReader:
 
 
 def check_columns(names: list[str]) -> None:
-    """Raises NotLines where a column has no name, or the name of another one."""
+    """Raises NotLines where there is none, or one has no name, or the name of another one."""
+    if not names:
+        raise NotLines("has no columns")
     if "" in names:
         place = names.index("") + 1
         raise NotLines(f"column {place} of {len(names)} has no name: give it one in the header")

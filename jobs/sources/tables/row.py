@@ -11,7 +11,7 @@ from ..formats import Broken, Format, Odd, decode_json, peek_id
 from ..invalid import Invalid
 from ..parameters import Kind
 
-_BROKEN = b"\0"
+_BROKEN = b"\0broken "
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _OTHERS = frozenset({"messages", "input"})
@@ -29,16 +29,21 @@ def broken_row(reason: str, row: Mapping[str, Any]) -> bytes:
 
 def decode_row(line: bytes) -> Any:
     """The row as an object. Raises Broken, and Invalid as every decoder does."""
-    if line.startswith(_BROKEN):
-        raise Broken(**_decode(line[1:]))
+    if is_broken(line):
+        raise Broken(**_decode(line.removeprefix(_BROKEN)))
     return decode_json(line)
 
 
 def row_id(line: bytes) -> str | None:
     """The id in it, or None."""
-    if line.startswith(_BROKEN):
-        return peek_id(_encode(_decode(line[1:])["row"]))
+    if is_broken(line):
+        return peek_id(_encode(_decode(line.removeprefix(_BROKEN))["row"]))
     return peek_id(line)
+
+
+def is_broken(line: bytes) -> bool:
+    """Whether it is of a row that can't be read."""
+    return line.startswith(_BROKEN)
 
 
 def whole(value: Any) -> dict[str, Any]:

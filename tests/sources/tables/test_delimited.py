@@ -20,6 +20,7 @@ from llmbatch.jobs.model import Rejected, Request, Row
 from llmbatch.jobs.sources.inputs import Input, expand
 from llmbatch.jobs.sources.lines import NotLines
 from llmbatch.jobs.sources.rows import RowDefaults, RowParser
+from llmbatch.jobs.sources.scan import scan
 from llmbatch.jobs.sources.tables.delimited import DelimitedReader
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -74,6 +75,8 @@ def test_what_the_csv_module_writes_is_read_back(
     writer.writerows(wanted)
     reader = DelimitedReader(io.BytesIO(text.getvalue().encode()), delimiter, block=block)
     found = [json.loads(line) for block in reader for _, line in block]
+    if len(names) > 1:
+        wanted = [row for row in wanted if "".join(row).strip()]
     assert [list(row.values()) for row in found] == wanted
     assert all(list(row) == [f"x{name}" for name in names] for row in found)
 
@@ -155,11 +158,33 @@ def test_a_broken_quote_makes_its_row_invalid(
             "the header can't be read: a CR stands outside of quotes: lines end in LF",
         ),
         (gzip.compress(b"a\n1\n", mtime=0), "it is gzip data"),
+        (b"sep=;\na;b\n1;2\n", "t.csv:1: begins with Excel's line sep=: delete that line"),
+        (b"sep=,\na,b\n1,2\n", "t.csv:1: begins with Excel's line sep=: delete that line"),
         (b'"a,b\n1,2\n', "the header can't be read: the quote that opens in it is never closed"),
     ],
 )
 def test_a_file_that_is_no_such_table_says_why(tmp_path: Path, data: bytes, why: str) -> None:
     assert why in error_of(table(tmp_path, data))
+
+
+def test_rows_of_nothing_but_delimiters_are_no_rows(tmp_path: Path) -> None:
+    source = table(tmp_path, b"id,prompt\na,hi\n,\n \nb,\n,,\n")
+    assert [(n, row) for n, row in lines(source)] == [
+        (2, {"id": "a", "prompt": "hi"}), (5, {"id": "b", "prompt": ""})]  # fmt: skip
+    assert [row for _, row in lines(table(tmp_path, b'a\n""\nx\n'))] == [{"a": ""}, {"a": "x"}]
+
+
+def test_a_row_says_which_lines_its_broken_quote_has_swallowed(tmp_path: Path) -> None:
+    (bad,) = rows(table(tmp_path, b'id,prompt\n1,"hi\n2,ho\n3,hu\n'))
+    assert isinstance(bad, Rejected)
+    assert bad.reason.endswith("never closed (the row takes up all lines from 2 to 4)")
+
+
+def test_a_broken_row_does_not_take_the_id_of_another_one(tmp_path: Path) -> None:
+    source = table(tmp_path, b'id,prompt\n1,a\n2,"x"y\n3,b\n')
+    parser = RowParser(RowDefaults(model="m"))
+    assert scan([source], parser) == 3
+    assert [row.id for row in rows(source)] == ["1", "line 3", "3"]
 
 
 def test_columns_that_are_request_parameters_get_their_types(tmp_path: Path) -> None:
@@ -199,13 +224,11 @@ def test_a_template_takes_the_text_of_a_cell_as_it_stands(tmp_path: Path) -> Non
 
 
 def test_messages_may_be_a_cell_of_json(tmp_path: Path) -> None:
-    data = b'prompt,messages\n,"[{""role"": ""user"", ""content"": ""x""}]"\nhi,\n,\n'
-    said, plain, none = rows(table(tmp_path, data))
+    data = b'prompt,messages\n,"[{""role"": ""user"", ""content"": ""x""}]"\nhi,\n,""\n'
+    said, plain = rows(table(tmp_path, data))
     assert isinstance(said, Request)
     assert said.messages == [{"role": "user", "content": "x"}]
     assert isinstance(plain, Request)
-    assert isinstance(none, Rejected)
-    assert none.reason == "prompt is empty"
 
 
 def test_no_names_of_columns_make_a_batch_line(tmp_path: Path) -> None:

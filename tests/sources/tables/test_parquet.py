@@ -129,6 +129,12 @@ def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "the columns 1 and 2 are all called a" in error_of(input_of(path))
 
 
+def test_a_file_without_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({}), path)
+    assert "has no columns" in error_of(input_of(path))
+
+
 @pytest.mark.parametrize("name", ["t.parquet.gz", "t.parquet.zst"])
 def test_a_packed_one_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
