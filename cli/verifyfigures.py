@@ -46,12 +46,14 @@ def _lines(found: Verification, require_ok: bool) -> Iterator[str]:
     for note in found.notes:
         yield f"note: {note}"
     statuses = ", ".join(f"{number:,} {status}" for status, number in found.rows.items())
-    yield f"{found.lines_of}: {found.lines:,} lines for {found.rows_in:,} rows: {statuses}"
+    lines, rows = _counted(found.lines, "line"), _counted(found.rows_in, "row")
+    yield f"{found.lines_of}: {lines} for {rows}: {statuses or 'no result'}"
     if found.failed:
-        verdict = "a problem with --require-ok" if require_ok else "their results are valid"
-        yield f"{found.failed:,} rows failed: {verdict}"
+        verdict = "a problem with --require-ok" if require_ok else "which is a result, too"
+        yield f"{_counted(found.failed, 'row')} failed: {verdict}"
     if not found.well:
-        yield f"not well: {sum(problems.count for problems in found.problems.values()):,} problems"
+        total = sum(problems.count for problems in found.problems.values())
+        yield f"not well: {_counted(total, "problem")}"
     elif not (require_ok and found.failed):
         yield f"all is well, by the settings of {found.compared_with}"
 
@@ -62,6 +64,10 @@ def _problems(what: str, problems: Found) -> Iterator[str]:
     more = problems.count - len(problems.first)
     if more:
         yield f"  and {more:,} more"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _where(one: Finding) -> str:

@@ -9,15 +9,23 @@ from collections.abc import Sequence
 from .account import Account
 from .chronicle import hashed
 from .findings import Findings
-from .manifest import InputFacts, Manifest, manifest_path
+from .manifest import InputFacts, Manifest
 from .sources.inputs import Input
 
 
 def compare(
-    manifest: Manifest, inputs: Sequence[Input], rows: int, lines: Account, findings: Findings
+    manifest: Manifest,
+    path: str,
+    inputs: Sequence[Input],
+    rows: int,
+    lines: Account,
+    findings: Findings,
 ) -> None:
-    """Note what does not agree: how it ended, the inputs, counts by status, tokens and USD."""
-    check = _Check(str(manifest_path(manifest.output)), findings)
+    """Note what does not agree: how it ended, the inputs, counts by status, tokens and USD.
+
+    ``path`` is where the manifest is.
+    """
+    check = _Check(path, findings)
     check.end(manifest)
     check.inputs(manifest, inputs, rows)
     counts = {status: number for status, number in lines.rows.items() if number}

@@ -16,11 +16,14 @@ _SECRET = re.compile(
     r"auth|bearer|signature|key|token|secret|passw|cookie|credential|session", re.IGNORECASE
 )
 _URL_SECRET = re.compile(r"(?<=//).*(?=@)|(?<=[?#]).*")
+_TELLING_URL = re.compile(r"\w+://\S*[@?#]")
 
 
 def masked(key: str, value: Any) -> Any:
     """The value of a dotted setting, without what may be a secret."""
     name = key.rpartition(".")[2]
+    if key.startswith("params."):
+        return inside(value, secret=_SECRET.search(name) is not None)
     if not isinstance(value, str):
         return inside(value)
     if key.startswith("providers.") and ".headers." in key:
@@ -31,19 +34,29 @@ def masked(key: str, value: Any) -> Any:
         return safe_program(value)
     if name == "base_url":
         return _URL_SECRET.sub(MASK, value) if "://" in value else MASK
-    if key.startswith("params.") and _SECRET.search(name):
-        return MASK
     return value
 
 
-def inside(value: Any) -> Any:
-    """Headers and the like within a request parameter."""
+def inside(value: Any, *, secret: bool = False, schema: bool = False) -> Any:
+    """Headers and the like within a request parameter.
+
+    All texts below a name that is one of a secret go, and addresses that hold more than a place.
+    The names below ``properties`` of a JSON Schema are those of fields, and no secrets stand there.
+    """
     if isinstance(value, Mapping):
         return {
-            key: MASK if isinstance(item, str) and _SECRET.search(key) else inside(item)
+            key: inside(
+                item,
+                secret=secret or (not schema and _SECRET.search(key) is not None),
+                schema=key == "properties",
+            )
             for key, item in value.items()
         }
-    return [inside(item) for item in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return [inside(item, secret=secret) for item in value]
+    if isinstance(value, str) and (secret or _TELLING_URL.match(value)):
+        return MASK
+    return value
 
 
 def masked_config(config: JobConfig, kind: type[JobConfig]) -> dict[str, Any]:

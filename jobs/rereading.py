@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -63,4 +64,7 @@ def _unmasked(then: Any, now: Any) -> Any:
     if isinstance(then, Mapping):
         values = now if isinstance(now, Mapping) else {}
         return {name: _unmasked(value, values.get(name)) for name, value in then.items()}
+    if isinstance(then, list):
+        items = now if isinstance(now, list | tuple) else ()
+        return [_unmasked(value, item) for value, item in zip_longest(then, items[: len(then)])]
     return then

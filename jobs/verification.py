@@ -74,6 +74,7 @@ class _Verifier:
     def __init__(self, output: str, config: JobConfig, environ: Mapping[str, str]) -> None:
         self.output = output
         self.path = _lines_of(output)
+        self.place = str(manifest_path(output))
         self.findings = Findings()
         self.notes: list[str] = []
         self.manifest = self._manifest()
@@ -96,13 +97,14 @@ class _Verifier:
         self._read_lines()
         self._name_missing()
         if self.manifest is not None:
-            compare(self.manifest, self.inputs, len(self.prints), self.account, self.findings)
+            counted = (self.inputs, len(self.prints), self.account)
+            compare(self.manifest, self.place, *counted, self.findings)
         rows = {status: number for status, number in self.account.rows.items() if number}
         return Verification(
             output=self.output,
             lines_of=self.path,
             inputs=[source.path for source in self.inputs],
-            manifest=None if self.manifest is None else str(manifest_path(self.output)),
+            manifest=None if self.manifest is None else self.place,
             compared_with="the options" if self.manifest is None else "the manifest",
             rows_in=len(self.prints),
             lines=self.lines,
@@ -116,7 +118,7 @@ class _Verifier:
         try:
             found = find_manifest(self.output)
         except BrokenManifest as error:
-            self.findings.add("manifest", str(manifest_path(self.output)), str(error))
+            self.findings.add("manifest", self.place, str(error))
             return None
         if found is None:
             self.notes.append("there is no manifest: only the lines were checked")

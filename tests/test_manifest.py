@@ -173,6 +173,13 @@ def test_no_secret_is_kept() -> None:
         params={
             "access_token": SECRET,
             "extra_headers": {"Authorization": SECRET},
+            "extra_body": {"api_keys": [SECRET], "credentials": {"user": {"value": SECRET}}},
+            "tools": [
+                {"type": "mcp", "authorization": SECRET},
+                {"server_url": f"https://u:{SECRET}@lab/mcp"},
+                {"server_url": f"https://lab/mcp?code={SECRET}"},
+                {"parameters": {"properties": {"token": {"type": "string"}}}},
+            ],
             "max_tokens": 7,
         },
         providers={
@@ -188,6 +195,8 @@ def test_no_secret_is_kept() -> None:
     assert SECRET not in json.dumps(kept)
     assert "vault" not in json.dumps(kept)
     assert (kept["system"], kept["params"]["max_tokens"]) == ("Be brief.", 7)
+    schema = kept["params"]["tools"][3]["parameters"]
+    assert schema == {"properties": {"token": {"type": "string"}}}, "the name of a field"
     assert list(kept["providers"]["lab"]["headers"]) == ["X-Team"]
     assert "documents" not in kept, "those are settings of another command"
     assert msgspec.convert(kept, JobConfig).system == "Be brief."

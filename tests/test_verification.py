@@ -168,6 +168,25 @@ def test_a_secret_that_the_manifest_does_not_keep_is_taken_from_the_settings() -
     assert check(config=own).well
 
 
+def test_a_secret_in_a_list_is_taken_from_the_settings_too() -> None:
+    own = config(params={"tools": [{"type": "mcp", "authorization": "s"}, {"type": "other"}]})
+    leave(own)
+    assert check(config=own).well
+    fewer = config(params={"tools": []})
+    assert kinds(check(config=fewer)) == {"fingerprint": 4}, "nobody knows the secret any more"
+
+
+def test_the_manifest_is_named_by_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(config(), lines_tokens=7)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    found = check(str(tmp_path / OUT), JobConfig(inputs=(str(tmp_path / "in.jsonl"),)))
+    (one,) = found.problems["manifest"].first
+    assert one.file == found.manifest == str(tmp_path / f"{OUT}.manifest.json")
+
+
 def test_several_inputs_compressed_ones_and_other_names_for_them() -> None:
     write({"prompt": "x"}, {"prompt": "y"}, name="b.jsonl.gz")
     both = config(inputs=("in.jsonl", "b.jsonl.gz"), output="out.jsonl")

@@ -24,7 +24,7 @@ async def test_a_run_and_its_resume_leave_an_output_that_is_well(desk: Desk) -> 
     assert (await desk.run("in.jsonl", "--concurrency", "1", "--retries", "0")).code == 1
     done = await verify(desk, OUT, "--input", "in.jsonl")
     assert done.code == 0, done
-    assert "1 rows failed: their results are valid" in done.stdout
+    assert "1 row failed: which is a result, too" in done.stdout
     assert (await verify(desk, OUT, "--require-ok")).code == 1
     desk.server.replies = None
     assert (await desk.run("in.jsonl")).code == 0
