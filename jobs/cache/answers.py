@@ -130,6 +130,8 @@ class Cache:
         await asyncio.to_thread(self._let_go)
         if self._failure is not None:
             self._give_up(self._failure)
+        elif not (self.folder / FILE).exists():
+            self._give_up(FileNotFoundError("it was removed while the job ran"))
 
     def _let_go(self) -> None:
         if self._thread.ident is not None:

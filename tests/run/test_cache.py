@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import sqlite3
 from pathlib import Path
@@ -142,6 +143,22 @@ async def test_a_cache_that_breaks_in_the_middle_costs_no_row(desk: Desk) -> Non
     assert done.stderr.count("the job goes on without it") == 1
     assert FILE in desk.summary()["cache_lost"]
     assert "cache      given up" in done.stderr
+
+
+async def test_a_cache_that_is_removed_in_the_middle_costs_no_row_and_is_said(desk: Desk) -> None:
+    desk.prompts(40)
+
+    def reply(call: Call) -> Recipe:
+        if call.prompt == "say 20":
+            shutil.rmtree(desk.folder / "here")
+        return answer()
+
+    desk.server.replies = reply
+    done = await desk.run("in.jsonl", "--cache=here", "--concurrency", "2", *SUM)
+    assert done.code == 0, done
+    assert len(desk.results()) == 40
+    assert f"{FILE}: it was removed while the job ran" in done.stderr
+    assert "removed" in desk.summary()["cache_lost"]
 
 
 async def test_a_full_disk_ends_the_cache_and_not_the_job(desk: Desk) -> None:
