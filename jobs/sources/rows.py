@@ -15,6 +15,7 @@ from .draft import Draft
 from .formats import JSONL, Broken, Format, Odd, id_of
 from .images import read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
+from .keys import SKIP, column_places, key_places
 from .parameters import KNOWN, Kind, extra_of, finish, job_params, merged, merged_extra
 from .tables.row import is_broken, typed, whole
 from .template import Template
@@ -28,11 +29,9 @@ _URLS: Mapping[str, Endpoint] = {
     "/v1/embeddings": "embeddings",
 }
 _BATCH_KEYS = frozenset({"custom_id", "method", "url", "body"})
-_ALWAYS = frozenset({"id", "custom_id", "metadata"})
-_RESERVED = _ALWAYS | {"model", "system", "extra_body"}
 _TAKES_SYSTEM: frozenset[Endpoint] = frozenset({"chat", "responses"})
+_COLUMN = " (a column of that name is a request parameter: rename it to have it as data)"
 _NO_FORM = "answers of the endpoint {} can't be checked by a schema: only those of chat"
-_SKIP = Kind("not a parameter", frozenset())
 
 
 class RowParser:
@@ -48,6 +47,7 @@ class RowParser:
 
     __slots__ = (
         "_base",
+        "_column_places",
         "_defaults",
         "_extra",
         "_fit",
@@ -82,25 +82,15 @@ class RowParser:
         if self._fit and (problem := self._fit.problem(defaults.endpoint, self._base)):
             about = "request parameters: " if self._fit.serves(defaults.endpoint) else ""
             raise ConfigError(f"{about}{problem}")
-        self._places = self._key_places()
+        fields = None if self._template is None else self._template.fields
+        self._places = key_places(defaults.endpoint, fields)
+        self._column_places = column_places(self._places)
         for name in ("model", "system", "template", "params"):
             if reason := unsendable(getattr(defaults, name), name):
                 raise ConfigError(reason)
 
     def __repr__(self) -> str:
         return f"RowParser(model={self._defaults.model!r}, endpoint={self._defaults.endpoint!r})"
-
-    def _key_places(self) -> Mapping[str, Kind]:
-        """What each key of a plain row is: a parameter, the row's own, or (if absent) metadata."""
-        endpoint = self._defaults.endpoint
-        places = dict(KNOWN[endpoint])
-        if self._template is None:
-            places |= dict.fromkeys(_RESERVED | CONTENT[endpoint], _SKIP)
-        else:
-            places |= dict.fromkeys(_RESERVED, _SKIP)
-            for name in self._template.fields - _ALWAYS:
-                places.pop(name, None)
-        return places
 
     def default_id(self, number: int, path: str, line: bytes = b"") -> str:
         """The id of a row that names none.
@@ -140,8 +130,9 @@ class RowParser:
         if self._whole:
             draft.handed_back = whole(value)
         if type(value) is dict:
+            places = self._column_places if form.table else self._places
             if form.table:
-                value = typed(value, self._places)
+                value = typed(value, places)
             row_id = id_of(value)
             if row_id is not None:
                 if not row_id.isascii() and (reason := unsendable(row_id, "id")):
@@ -150,7 +141,7 @@ class RowParser:
             if self._template is None and not form.table and _is_batch_line(value):
                 self._fill_batch(draft, value)
             else:
-                self._fill_plain(draft, value)
+                self._fill_plain(draft, value, places)
         elif type(value) is str:
             template = self._template
             prompt = value if template is None else template.render({"text": value})
@@ -159,11 +150,11 @@ class RowParser:
             hint = "; write one row a line" if type(value) is list else ""
             raise Invalid(f"a row must be an object or a string, got {kind_of(value)}{hint}")
 
-    def _fill_plain(self, draft: Draft, row: dict[str, Any]) -> None:
-        wrong = self._sort_keys(draft, row)
+    def _fill_plain(self, draft: Draft, row: dict[str, Any], places: Mapping[str, Kind]) -> None:
+        wrong = _sort_keys(draft, row, places)
         if wrong is not None:
-            raise wrong
-        places = self._places
+            hint = _COLUMN if places is self._column_places else ""
+            raise Invalid(f"{wrong}{hint}")
         own_model = row.get("model") if "model" in places else None
         if own_model is not None:
             draft.model = self._model(own_model)
@@ -176,22 +167,6 @@ class RowParser:
         if self._template is not None:
             row = {"prompt": self._template.render(row)}
         self._ask(draft, row, system)
-
-    def _sort_keys(self, draft: Draft, row: dict[str, Any]) -> Invalid | None:
-        """Parameters to ``own``, strangers to ``metadata``; returns the first wrong type."""
-        wrong: Invalid | None = None
-        places, own, metadata = self._places, draft.own, draft.metadata
-        for key, value in row.items():
-            kind = places.get(key)
-            if kind is None:
-                metadata[key] = value
-            elif kind is not _SKIP and value is not None:
-                own[key] = value
-                if type(value) not in kind.types or kind.items is not None:
-                    wrong = wrong or _wrong(kind, key, value)
-        if "metadata" in row or "custom_id" in row:
-            _hand_back(metadata, row)
-        return wrong
 
     def _fill_batch(self, draft: Draft, row: dict[str, Any]) -> None:
         draft.metadata = {key: value for key, value in row.items() if key not in _BATCH_KEYS}
@@ -279,6 +254,23 @@ def _that_refuses(fit: Fit | None) -> Fit | None:
 
 def _is_batch_line(row: Mapping[str, Any]) -> bool:
     return "body" in row and ("custom_id" in row or ("method" in row and "url" in row))
+
+
+def _sort_keys(draft: Draft, row: Mapping[str, Any], places: Mapping[str, Kind]) -> Invalid | None:
+    """Parameters to ``own``, strangers to ``metadata``; returns the first wrong type."""
+    wrong: Invalid | None = None
+    own, metadata = draft.own, draft.metadata
+    for key, value in row.items():
+        kind = places.get(key)
+        if kind is None:
+            metadata[key] = value
+        elif kind is not SKIP and value is not None:
+            own[key] = value
+            if type(value) not in kind.types or kind.items is not None:
+                wrong = wrong or _wrong(kind, key, value)
+    if "metadata" in row or "custom_id" in row:
+        _hand_back(metadata, row)
+    return wrong
 
 
 def _wrong(kind: Kind, key: str, value: object) -> Invalid | None:

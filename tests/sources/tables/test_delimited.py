@@ -223,6 +223,22 @@ def test_a_template_takes_the_text_of_a_cell_as_it_stands(tmp_path: Path) -> Non
     assert row.params == {}
 
 
+@pytest.mark.parametrize("template", [None, "Greet {{name}}"])
+def test_counts_shops_and_people_are_data(tmp_path: Path, template: str | None) -> None:
+    data = b"name,prompt,n,store,user\nAda,hi,3,Berlin,ada@example.com\n"
+    (row,) = rows(table(tmp_path, data), template=template)
+    assert isinstance(row, Request)
+    assert row.params == {}
+    assert row.metadata["n"] == "3"
+    assert row.metadata["user"] == "ada@example.com"
+
+
+def test_a_column_that_is_taken_for_a_parameter_says_so(tmp_path: Path) -> None:
+    (row,) = rows(table(tmp_path, b"prompt,seed\nhi,wheat\n"))
+    assert isinstance(row, Rejected)
+    assert row.reason.startswith('seed must be a whole number, got "wheat" (a column of that name')
+
+
 def test_messages_may_be_a_cell_of_json(tmp_path: Path) -> None:
     data = b'prompt,messages\n,"[{""role"": ""user"", ""content"": ""x""}]"\nhi,\n,""\n'
     said, plain = rows(table(tmp_path, data))
