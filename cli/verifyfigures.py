@@ -53,7 +53,7 @@ def _lines(found: Verification, require_ok: bool) -> Iterator[str]:
         yield f"{_counted(found.failed, 'row')} failed: {verdict}"
     if not found.well:
         total = sum(problems.count for problems in found.problems.values())
-        yield f"not well: {_counted(total, "problem")}"
+        yield f"not well: {_counted(total, 'problem')}"
     elif not (require_ok and found.failed):
         yield f"all is well, by the settings of {found.compared_with}"
 
