@@ -14,7 +14,7 @@ from ..fold.folding import Folding, NoFolding
 from ..fold.notes import part_of_chunk
 from ..fold.part import Part
 from ..fold.tree import Tree
-from ..manifest import Carried, carried, read_manifest
+from ..manifest import Carried, carried
 from ..model import GOOD, Chunk, DocumentFacts, Request, Result
 from ..pipeline import checked
 from ..sources.analysis import Chunks as Cutting
@@ -27,7 +27,7 @@ from .estimates import GUESS, Sample
 from .forecast import Forecast
 from .longest import Longest
 from .modelforecast import Experience
-from .outline import Outline, running
+from .outline import Outline, last_manifest, running
 from .plan import Chunks, Plan
 
 
@@ -42,7 +42,7 @@ def plan_analysis(config: AnalyzeConfig, environ: Mapping[str, str] | None = Non
     outline.check_fallbacks()
     analysis = AnalysisPlan(outline, config)
     results = analysis.files.results
-    manifest = read_manifest(results)
+    manifest, notes = last_manifest(results)
     with EarlierAnswers.at(results, fresh=config.fresh) as earlier:
         rehearsal = _Rehearsal(outline, analysis, config, earlier)
         chunks = rehearsal.run()
@@ -62,9 +62,12 @@ def plan_analysis(config: AnalyzeConfig, environ: Mapping[str, str] | None = Non
         budget=forecast.cap(config, spent),
         time=forecast.time(outline.first, manifest),
         notes=[
-            f"the context of {name} is not known and was taken for {analysis.sizes.context:,} "
-            "tokens: say it with --model-context"
-            for name in analysis.sizes.assumed
+            *notes,
+            *(
+                f"the context of {name} is not known and was taken for {analysis.sizes.context:,} "
+                "tokens: say it with --model-context"
+                for name in analysis.sizes.assumed
+            ),
         ],
     )
 

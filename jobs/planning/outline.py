@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..clock import SystemClock
 from ..config import JobConfig
 from ..drain import Drain
 from ..errors import ConfigError
 from ..lanes import fit_of
-from ..manifest import Manifest
+from ..manifest import BrokenManifest, Manifest, find_manifest
 from ..prices.book import PriceBook
 from ..providers.registry import locate
+from ..sinks.opening import is_stream
 from ..sources.parameters import job_params
 
 
@@ -35,6 +36,19 @@ class Outline:
 
     def __repr__(self) -> str:
         return f"<Outline {', '.join(route.label for route in self.routes)}>"
+
+
+def last_manifest(output: str) -> tuple[Manifest | None, Sequence[str]]:
+    """That of an output, and what is to be said of it.
+
+    Raises ConfigError as a run does where another file is in its place.
+    """
+    if is_stream(output):
+        return None, ()
+    try:
+        return find_manifest(output), ()
+    except BrokenManifest as error:
+        return None, [f"{error}: why rows changed, and what was spent beside lines, is not known"]
 
 
 def running(manifest: Manifest | None) -> int | None:

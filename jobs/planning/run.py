@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 
 from ..config import JobConfig
-from ..manifest import Carried, carried, read_manifest
+from ..manifest import Carried, carried
 from ..pipeline import checked
 from ..preparation import Preparation
 from .changes import Changes
 from .earlier import Earlier
 from .forecast import Forecast
 from .modelforecast import Experience
-from .outline import Outline, running
+from .outline import Outline, last_manifest, running
 from .plan import Changed, Plan, Rows
 from .sorting import Sorted
 
@@ -30,7 +30,7 @@ def plan_run(config: JobConfig, environ: Mapping[str, str] | None = None) -> Pla
     prepared = Preparation(config, routes)
     outline.check_fallbacks()
     earlier = Earlier() if config.fresh else Earlier.at(prepared.results, prepared.line_format)
-    manifest = read_manifest(prepared.output)
+    manifest, notes = last_manifest(prepared.output)
     rows = Sorted(prepared, earlier, Changes.since(manifest, prepared, environ))
     rows.read()
     experience = Experience(rows.samples, rows.answered)
@@ -47,6 +47,7 @@ def plan_run(config: JobConfig, environ: Mapping[str, str] | None = None) -> Pla
         cost=forecast.cost(),
         budget=forecast.cap(config, spent),
         time=forecast.time(routes[0], manifest),
+        notes=notes,
     )
 
 

@@ -215,6 +215,19 @@ def test_mistakes_are_those_of_a_run(desk: Desk) -> None:
         desk.plan()
 
 
+def test_a_manifest_is_looked_at_as_a_run_does(desk: Desk) -> None:
+    desk.prompts(1)
+    leave(desk.config())
+    manifest = desk.folder / "in.results.jsonl.manifest.json"
+    manifest.write_text('{"manifest": "llmbatch/1", "x')
+    (note,) = desk.plan(system="Be brief.").notes
+    assert f"{manifest}: is damaged" in note
+    manifest.write_text("{}")
+    with pytest.raises(ConfigError, match="is no manifest of llmbatch"):
+        desk.plan()
+    assert desk.rows(output="-").new == 1, "a stream has none"
+
+
 def test_a_batch_output_is_read_too(desk: Desk) -> None:
     desk.prompts(2)
     leave(desk.config(format="openai-batch"))
