@@ -138,16 +138,18 @@ def carried(previous: Manifest | None, lines: Account) -> Carried:
     """What was spent before this run, by the last manifest and the lines that are there now.
 
     Lines that were added since the manifest are counted, as those of a run that was killed. After
-    ``tidying`` none were added.
+    ``tidying`` none were added. It is never less than what the lines that are there cost, whatever
+    a manifest says that somebody copied or changed.
     """
     if previous is None:
         return Carried(lines.usd, lines.tokens)
-    if previous.state == "tidying":
-        return Carried(previous.spent_usd, previous.spent_tokens)
-    known = (previous.spent_usd, lines.usd)
-    more = max(0.0, (lines.usd or 0.0) - (previous.lines_usd or 0.0))
-    usd = None if known == (None, None) else (previous.spent_usd or 0.0) + more
-    return Carried(usd, previous.spent_tokens + max(0, lines.tokens - previous.lines_tokens))
+    usd, tokens = previous.spent_usd, previous.spent_tokens
+    if previous.state != "tidying":
+        more = max(0.0, (lines.usd or 0.0) - (previous.lines_usd or 0.0))
+        usd = None if (usd, lines.usd) == (None, None) else (usd or 0.0) + more
+        tokens += max(0, lines.tokens - previous.lines_tokens)
+    known = [each for each in (usd, lines.usd) if each is not None]
+    return Carried(max(known, default=None), max(tokens, lines.tokens))
 
 
 def manifest_path(output: str | os.PathLike[str]) -> Path:

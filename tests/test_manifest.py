@@ -146,8 +146,14 @@ def test_lines_that_a_killed_run_added_are_carried_on() -> None:
 
 
 def test_a_run_that_was_killed_while_it_tidied_added_nothing() -> None:
-    before = manifest(state="tidying", spent_usd=1.0, spent_tokens=9, lines_usd=3.0)
-    assert carried(before, account(0.25)) == Carried(1.0, 9)
+    before = manifest(state="tidying", spent_usd=1.0, spent_tokens=99, lines_usd=3.0)
+    assert carried(before, account(0.25)) == Carried(1.0, 99)
+
+
+@pytest.mark.parametrize("state", ["finished", "tidying"])
+def test_no_manifest_makes_lines_cheaper_than_they_were(state: str) -> None:
+    before = manifest(state=state, spent_usd=-9.0, lines_usd=7.0, lines_tokens=100)
+    assert carried(before, account(0.5, 0.25)) == Carried(0.75, account(0.5, 0.25).tokens)
 
 
 @given(st.floats(0, 100), st.integers(0, 1000), st.floats(0, 100), st.integers(0, 1000))
