@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from .account import Account
 from .answerform import schema_of
-from .compact import CompactMap, CompactSet
+from .compact import CompactMap
 from .config import JobConfig
 from .errors import ConfigError, SourceError
 from .findings import SHOWN, Findings, Found
@@ -135,13 +135,10 @@ class _Verifier:
 
     def _read_inputs(self) -> None:
         """Raises SourceError for an id that occurs twice, as a run does."""
-        seen, twice = CompactSet(), False
         for row in self._rows():
-            name = key(row.id)
-            twice = twice or not seen.add(name)
-            self.ids.put(name, len(self.prints))
+            self.ids.put(key(row.id), len(self.prints))
             self.prints.append(key(row.fingerprint))
-        if twice:
+        if len(self.ids) < len(self.prints):
             scan(self.inputs, self.parser, limit=self.config.limit)
         self.answered = array("Q", [0]) * len(self.prints)
 
