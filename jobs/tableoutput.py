@@ -20,6 +20,9 @@ from .sources.tables.row import PARQUET, columns
 if TYPE_CHECKING:
     from .structured.schema import Schema
 
+_NOT_WRITTEN = frozenset({"gz", "zst", "xz", "bz2", "zip", "xlsx", "xls", "ods"})
+"""What a name promises, and no results are."""
+
 _FORMS: dict[str, Form] = {"csv": "csv", "tsv": "tsv", "parquet": "parquet"}
 
 
@@ -29,6 +32,11 @@ def form_of_table(config: JobConfig) -> Form | None:
     Raises ConfigError for columns of no table, or of answers that are no data.
     """
     named = Path(config.output or "").suffix.lower().removeprefix(".")
+    if config.format is None and named in _NOT_WRITTEN:
+        raise ConfigError(
+            f"-o {config.output}: .{named} is not written: name a .csv, .tsv, .parquet or .jsonl, "
+            "or say what is meant with --format"
+        )
     form = _FORMS.get(config.format or named)
     if config.select and form is None:
         raise ConfigError("--select: names columns of a table: add --format csv, or -o FILE.csv")

@@ -44,6 +44,8 @@ class Schema:
                 f"{where}: a JSON Schema is an object (or true), not {_kind(value)}; "
                 'for a list of texts: {"type": "array", "items": {"type": "string"}}'
             )
+        if value is False:
+            raise ConfigError(f"{where}: is false, and no answer can fit that")
         self.value = value
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         if _SURROGATE.search(text):
@@ -152,6 +154,13 @@ def _compiled(value: Any, where: str) -> Any:
             validate_formats=True,
         )
     except (ValueError, jsonschema_rs.ReferencingError) as error:
+        draft = value.get("$schema") if isinstance(value, dict) else None
+        if "Unknown meta-schema" in str(error) or asked[:1] == [draft]:
+            raise ConfigError(
+                f"{where}: its $schema is {shortened(str(draft))}, and known are drafts 2020-12, "
+                "2019-09, 7, 6 and 4 (https://json-schema.org/draft/2020-12/schema): name one of "
+                "them, or leave it out"
+            ) from None
         if asked:
             uri = shortened(asked[0].removeprefix("json-schema:///"))
             raise ConfigError(

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from desk import Desk
-from faultreplies import Call, answer
+from faultreplies import Call, Recipe, answer
+from msgspec import structs
 
 from faultserver import FaultServer
+from llmbatch.jobs import JobConfig, run_job_async
+from llmbatch.jobs.errors import ConfigError
 
 SHORT = "name:str, score:int"
 GOOD = {"name": "Ada", "score": 7}
@@ -22,46 +25,58 @@ FORM = {
 }
 
 
+async def refused(desk: Desk, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> str:
+    """Why the job, in this process, ended before anything was sent."""
+    desk.prompts(1)
+    monkeypatch.chdir(desk.folder)
+    config = JobConfig(inputs=("in.jsonl",), model="m", base_url=desk.server.url)
+    with pytest.raises(ConfigError) as caught:
+        await run_job_async(structs.replace(config, **settings), environ={})
+    assert desk.server.calls == []
+    return str(caught.value)
+
+
 def system(call: Call) -> str | None:
     first = call.body["messages"][0]
     return first["content"] if first["role"] == "system" else None
 
 
-@pytest.mark.parametrize(
-    "text", [json.dumps(GOOD), f"Here you are:\n```json\n{json.dumps(GOOD, indent=1)}\n```\n"]
-)
-async def test_the_output_is_the_value_itself(desk: Desk, text: str) -> None:
+async def test_the_output_is_the_value_itself(desk: Desk) -> None:
     desk.prompts(2)
-    desk.server.replies = answer(text)
+    fenced = f"Here you are:\n```json\n{json.dumps(GOOD, indent=1)}\n```\n"
+    desk.server.replies = [answer(json.dumps(GOOD)), answer(fenced)]
     done = await desk.run("in.jsonl", "--schema", SHORT)
     assert done.code == 0, done
     assert [row["output"] for row in desk.lines()] == [GOOD, GOOD]
     assert len(desk.server.calls) == 2
 
 
-async def test_a_bad_answer_is_asked_for_once_again_with_what_is_wrong(desk: Desk) -> None:
-    desk.prompts(1)
-    desk.server.replies = [answer('{"name": "Ada"}'), answer(json.dumps(GOOD))]
-    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 0
-    (row,) = desk.lines()
-    assert (row["status"], row["output"]) == ("ok", GOOD)
-    assert row["metrics"]["retried"] == ["invalid_output"]
-    _, second = desk.server.calls
-    assert '"score" is a required property' in second.body["messages"][-1]["content"]
+async def test_a_bad_answer_is_asked_for_once_again_and_its_text_is_kept_where_that_does_not_help(
+    desk: Desk,
+) -> None:
+    desk.prompts(2)
 
+    def reply(call: Call) -> Recipe:
+        first, *again = [m["content"] for m in call.body["messages"] if m["role"] == "user"]
+        if first == "say 2":
+            return answer("I would rather not.")
+        return answer(json.dumps(GOOD) if again else '{"name": "Ada"}')
 
-async def test_the_text_of_an_answer_that_never_fits_is_kept_and_it_runs_again(desk: Desk) -> None:
-    desk.prompts(1)
-    desk.server.replies = answer("I would rather not.")
-    done = await desk.run("in.jsonl", "--schema", SHORT)
-    assert done.code == 1
-    (row,) = desk.lines()
-    assert (row["status"], row["output"]) == ("invalid_output", "I would rather not.")
-    assert row["error"]["type"] == "invalid_output"
-    assert len(desk.server.calls) == 2
+    desk.server.replies = reply
+    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 1
+    assert len(desk.server.calls) == 4
+    good, bad = desk.results()["r1"], desk.results()["r2"]
+    assert (good["status"], good["output"]) == ("ok", GOOD)
+    assert good["metrics"]["retried"] == ["invalid_output"]
+    problem = '"score" is a required property'
+    assert any(problem in call.body["messages"][-1]["content"] for call in desk.server.calls)
+    assert (bad["status"], bad["output"]) == ("invalid_output", "I would rather not.")
+    assert bad["error"]["type"] == "invalid_output"
+    desk.server.calls.clear()
     desk.server.replies = answer(json.dumps(GOOD))
     assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 0
-    assert desk.results()["r1"]["output"] == GOOD
+    assert desk.results()["r2"]["output"] == GOOD
+    assert len(desk.server.calls) == 1
 
 
 async def test_a_server_that_is_known_by_its_address_is_told_in_the_system_message(
@@ -158,13 +173,12 @@ async def test_another_schema_runs_the_rows_again_also_where_the_same_is_sent(de
     desk.server.replies = answer(json.dumps(GOOD))
     args = ("--base-url", desk.server.url, "-m", "openai/gpt-5")
     env = {"OPENAI_API_KEY": "k"}
-    for schema in (FORM, {**FORM, "minProperties": 2}):
+    for schema, asked in ((FORM, 2), (FORM, 0), ({**FORM, "minProperties": 2}, 2)):
         (desk.folder / "s.json").write_text(json.dumps(schema))
-        for asked in (2, 0):
-            done = await desk.run("in.jsonl", *args, "--schema", "s.json", route=False, env=env)
-            assert done.code == 0, done
-            assert len(desk.server.calls) == asked
-            desk.server.calls.clear()
+        done = await desk.run("in.jsonl", *args, "--schema", "s.json", route=False, env=env)
+        assert done.code == 0, done
+        assert len(desk.server.calls) == asked
+        desk.server.calls.clear()
     assert (await desk.run("in.jsonl", *args, route=False, env=env)).code == 0
     assert len(desk.server.calls) == 2, "without a schema it is another request again"
 
@@ -173,41 +187,43 @@ BAD: list[tuple[str, Any, str]] = [
     ("missing.json", None, "there is no file missing.json"),
     ("s.json", '{"type": "strnig"}', "s.json: is not a valid JSON Schema"),
     ("s.json", '{"$ref": "https://example.com/a.json"}', "nothing is fetched"),
-    ("s.json", "[1]", "s.json: a JSON Schema is an object (or true), not a list"),
-    ("s.json", "{", "s.json:1: is not JSON"),
+    ("s.json", "false", "s.json: is false, and no answer can fit that"),
+    ("s.json", '{"$schema": "http://example.com/mine"}', "its $schema is http://example.com/mine"),
+    ("s.json", '{"$schema": "http://json-schema.org/draft-03/schema#"}', "known are drafts"),
     ("s.json", "", "s.json:1: is not JSON: the file is empty"),
-    ("folder", "DIR", "folder: can't read the schema: Is a directory"),
+    (".", None, ".: can't read the schema: Is a directory"),
     ('{"type": "object"}', None, "a JSON Schema is read from a file: name one that holds it"),
     ("name:strr", None, 'character 1: name: "strr" is no type; did you mean str?'),
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "wrong"), BAD)
+@pytest.mark.parametrize(("schema", "content", "wrong"), BAD)
 async def test_a_schema_that_is_none_is_refused_before_anything_is_sent(
-    desk: Desk, name: str, content: str | None, wrong: str
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, schema: str, content: str | None, wrong: str
 ) -> None:
-    desk.prompts(1)
-    if content == "DIR":
-        (desk.folder / name).mkdir()
-    elif content is not None:
-        (desk.folder / name).write_text(content)
-    done = await desk.run("in.jsonl", "--schema", name)
-    assert done.code == 2, done
-    assert wrong in done.last
-    assert desk.server.calls == []
+    if content is not None:
+        (desk.folder / schema).write_text(content)
+    assert wrong in await refused(desk, monkeypatch, schema=schema)
 
 
-async def test_only_answers_of_a_chat_can_be_checked(desk: Desk) -> None:
-    desk.prompts(1)
+async def test_only_answers_of_a_chat_can_be_checked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for endpoint in ("completions", "embeddings", "responses"):
-        done = await desk.run("in.jsonl", "--schema", SHORT, "--endpoint", endpoint)
-        assert done.code == 2
-        assert f"answers of the endpoint {endpoint} can't be checked by a schema" in done.last
+        said = await refused(desk, monkeypatch, schema=SHORT, endpoint=endpoint)
+        assert f"answers of the endpoint {endpoint} can't be checked by a schema" in said
     line = {"custom_id": "b", "method": "POST", "url": "/v1/embeddings", "body": {"input": "x"}}
     desk.write(line)
     assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 1
     assert desk.results()["b"]["status"] == "invalid"
     assert desk.server.calls == []
+
+
+async def test_what_is_no_schema_is_a_mistake_of_the_user(desk: Desk) -> None:
+    desk.prompts(1)
+    done = await desk.run("in.jsonl", "--schema", "name:strr")
+    assert done.code == 2
+    assert done.last.startswith("llmbatch: error: --schema, character 1: name")
 
 
 @pytest.mark.model

@@ -10,13 +10,18 @@ import json
 import signal
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from desk import Desk
 from faultreplies import answer, error, held
+from msgspec import structs
 from watching import Watch, dying_at
+
+from llmbatch.jobs import JobConfig, Summary, run_job_async
+from llmbatch.jobs.errors import ConfigError, SourceError
 
 ENDING = ["status", "finish_reason", "model", "input_tokens", "output_tokens", "cost_usd",
           "latency_s", "error"]  # fmt: skip
@@ -39,22 +44,27 @@ def people(desk: Desk, text: str = PEOPLE, name: str = "in.csv") -> None:
     (desk.folder / name).write_bytes(text.encode())
 
 
+async def run_here(desk: Desk, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Summary:
+    """The job in this process, for what ends before anything is sent."""
+    monkeypatch.chdir(desk.folder)
+    first = JobConfig(
+        inputs=("in.csv",), template="Greet {{name}}", model="m", base_url=desk.server.url
+    )
+    return await run_job_async(structs.replace(first, **settings), environ={})
+
+
 def asked(desk: Desk) -> list[str]:
     prompts = sorted(call.prompt for call in desk.server.calls)
     desk.server.calls.clear()
     return prompts
 
 
-async def test_a_csv_becomes_results_and_a_csv_on_demand(desk: Desk) -> None:
+async def test_a_csv_becomes_results(desk: Desk) -> None:
     people(desk)
     assert (await desk.run("in.csv", *HELLO)).code == 0
     results = desk.results("in.results.jsonl")
     assert results["a"]["metadata"] == {"name": "Ada", "zip": "00123", "note": "two\nlines"}
     assert [row["line"] for row in results.values()] == [2, 4, 5]
-    done = await desk.run("in.csv", *HELLO, "--format", "csv")
-    assert done.code == 0
-    rows = table(desk.folder / "in.results.csv")
-    assert len(rows) == 3
 
 
 async def test_the_table_has_the_columns_of_the_input_and_then_the_others(desk: Desk) -> None:
@@ -107,13 +117,13 @@ async def test_the_same_command_resumes_and_makes_the_same_table(desk: Desk) -> 
 
 async def test_columns_are_those_of_the_input_as_it_is_now(desk: Desk) -> None:
     people(desk)
-    for form in ("csv", "parquet"):
-        assert (await desk.run("in.csv", *HELLO, "-o", f"out.{form}")).code == 0
+    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
     asked(desk)
     people(desk, 'new,id,name,zip\n1,c,Čapek,8\n2,b,"Bo, Jr.",\n3,d,Dan,\n')
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.parquet")).code == 0
-    assert asked(desk) == ["Greet Dan", "Greet Dan"]
+    (desk.folder / "out.parquet.jsonl").write_bytes((desk.folder / "out.csv.jsonl").read_bytes())
+    for form in ("csv", "parquet"):
+        assert (await desk.run("in.csv", *HELLO, "-o", f"out.{form}")).code == 0
+        assert asked(desk) == ["Greet Dan"]
     rows = table(desk.folder / "out.csv")
     assert list(rows[0])[:6] == ["new", "id", "name", "zip", "note", "output"]
     assert [[row["new"], row["id"], row["zip"]] for row in rows] == [
@@ -171,8 +181,7 @@ async def test_a_kill_while_the_table_is_written_leaves_the_old_one_or_the_new(
 ) -> None:
     people(desk)
     place = desk.folder / "out.csv"
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv", "--limit", "2")).code == 0
-    old = place.read_bytes()
+    old = b"the table of an earlier run\n"
     assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
     new = place.read_bytes()
     seen = set()
@@ -207,38 +216,32 @@ async def test_a_run_that_stops_early_leaves_a_table_of_what_is_done(desk: Desk)
     assert [row["n"] for row in table(desk.folder / "out.csv")] == [str(n) for n in range(9)]
 
 
-async def test_a_table_of_somebody_else_is_not_overwritten(desk: Desk) -> None:
+async def test_a_table_of_somebody_else_is_overwritten_only_by_force(desk: Desk) -> None:
     people(desk)
-    mine = desk.folder / "out.csv"
-    mine.write_text("my own\n")
-    for flags in ((), ("--fresh",)):
-        done = await desk.run("in.csv", *HELLO, "-o", "out.csv", *flags)
-        assert done.code == 2
-        assert "out.csv: exists, and out.csv.jsonl" in done.last
-        assert mine.read_text() == "my own\n"
-    assert desk.server.calls == []
+    people(desk, "my own\n", "out.csv")
     assert (await desk.run("in.csv", *HELLO, "-o", "out.csv", "--fresh", "--force")).code == 0
-    assert len(table(mine)) == 3
+    assert len(table(desk.folder / "out.csv")) == 3
 
 
 async def test_columns_of_the_input_keep_their_names(desk: Desk) -> None:
     people(desk, "name,status,output,llm_status\nAda,new,x,y\n")
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
-    (row,) = table(desk.folder / "out.csv")
+    assert (await desk.run("in.csv", *HELLO, "--format", "csv")).code == 0
+    (row,) = table(desk.folder / "in.results.csv")
     assert (row["status"], row["output"], row["llm_status"]) == ("new", "x", "y")
     assert (row["llm_output"], row["llm_llm_status"]) == ("You said: Greet Ada", "ok")
 
 
-async def test_rows_that_are_no_rows_stand_in_the_table_too(desk: Desk) -> None:
+async def test_rows_that_are_no_rows_stand_in_the_table_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people(desk, 'id,prompt\na,hi\nb\nc,"x"y\nd,hi,there\n')
     assert (await desk.run("in.csv", "-o", "out.csv")).code == 1
     rows = table(desk.folder / "out.csv")
     assert [(row["id"], row["status"]) for row in rows] == [
         ("a", "ok"), ("b", "invalid"), ("", "invalid"), ("d", "invalid")]  # fmt: skip
     assert "has 1 cell" in rows[1]["error"]
-    strict = await desk.run("in.csv", "-o", "new.csv", "--strict")
-    assert strict.code == 3
-    assert "in.csv:3: has 1 cell, and the header names 2 columns" in strict.stderr
+    with pytest.raises(SourceError, match=r"in\.csv:3: has 1 cell, and the header names 2 columns"):
+        await run_here(desk, monkeypatch, template=None, output="new.csv", strict=True)
     assert not (desk.folder / "new.csv").exists()
 
 
@@ -273,25 +276,31 @@ async def test_selected_columns_are_the_only_ones_of_the_answer(desk: Desk) -> N
 
 
 @pytest.mark.parametrize(
-    ("args", "wrong"),
+    ("settings", "wrong"),
     [
-        (("-o", "o.csv", "--select", "$.a"), "describe them with --schema"),
-        (("--schema", SCHEMA, "--select", "$.name"), "names columns of a table"),
-        (("--schema", SCHEMA, "-o", "o.csv", "--select", "$.naem"), "did you mean name?"),
-        (("--schema", SCHEMA, "-o", "o.csv", "--select", "x=$..a"), "character 4: after the $"),
-        (("--schema", SCHEMA, "-o", "o.csv", "--select", "name"), "write it as in name=$."),
-        (("-o", "-", "--format", "parquet"), "--format parquet needs a file"),
-        (("-o", "no/such/o.csv"), "the folder no/such does not exist"),
-        (("-o", "in.csv"), "in.csv is an input too"),
+        ({"output": "o.csv", "select": ("$.a",)}, "describe them with --schema"),
+        ({"schema": SCHEMA, "select": ("$.name",)}, "names columns of a table"),
+        ({"schema": SCHEMA, "output": "o.csv", "select": ("$.naem",)}, "did you mean name?"),
+        ({"schema": SCHEMA, "output": "o.csv", "select": ("x=$..a",)}, "character 4: after the $"),
+        ({"schema": SCHEMA, "output": "o.csv", "select": ("name",)}, "write it as in name=$."),
+        ({"output": "-", "format": "parquet"}, "--format parquet needs a file"),
+        ({"output": "no/such/o.csv"}, "the folder no/such does not exist"),
+        ({"output": "o.csv.gz"}, "o.csv.gz: .gz is not written: name a .csv"),
+        ({"output": "o.xlsx"}, "o.xlsx: .xlsx is not written"),
+        ({"output": "in.csv"}, "in.csv is an input too"),
+        ({"output": "mine.csv"}, "mine.csv: exists, and mine.csv.jsonl"),
+        ({"output": "mine.csv", "fresh": True}, "mine.csv: exists, and mine.csv.jsonl"),
     ],
 )
 async def test_a_table_that_could_not_be_written_is_refused_at_once(
-    desk: Desk, args: tuple[str, ...], wrong: str
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], wrong: str
 ) -> None:
     people(desk)
-    done = await desk.run("in.csv", *HELLO, *args)
-    assert done.code == 2, done
-    assert wrong in done.last
+    people(desk, "my own\n", "mine.csv")
+    with pytest.raises(ConfigError) as caught:
+        await run_here(desk, monkeypatch, **settings)
+    assert wrong in str(caught.value)
+    assert (desk.folder / "mine.csv").read_text() == "my own\n"
     assert desk.server.calls == []
 
 
@@ -369,12 +378,12 @@ async def test_a_csv_becomes_parquet_of_texts_and_json_of_its_types(desk: Desk) 
      (b"a,b\n\xff,1\n", "in.csv:2: is not UTF-8")],
 )  # fmt: skip
 async def test_an_input_that_is_no_table_is_refused_before_anything_is_sent(
-    desk: Desk, data: bytes, wrong: str
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, data: bytes, wrong: str
 ) -> None:
     (desk.folder / "in.csv").write_bytes(data)
-    done = await desk.run("in.csv", "--template", "{{b}}")
-    assert done.code == 3
-    assert wrong in done.last
+    with pytest.raises(SourceError) as caught:
+        await run_here(desk, monkeypatch, output="in.results.jsonl")
+    assert wrong in str(caught.value)
     assert desk.server.calls == []
 
 
