@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import without_rights
 from desk import Desk
 from faultreplies import answer, error, held
 from watching import Watch
@@ -170,19 +170,14 @@ async def test_a_damaged_one_is_said_and_written_anew(desk: Desk) -> None:
     assert manifest(desk)["spent_tokens"] == sums(desk)[1]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the super-user may write everywhere")
 async def test_a_folder_without_permission_is_an_error_of_the_output(desk: Desk) -> None:
-    await _into_a_closed_folder(desk)
-
-
-async def _into_a_closed_folder(desk: Desk) -> None:
     desk.write(*ABC)
     folder = desk.folder / "closed"
     folder.mkdir()
     (folder / "out.jsonl").touch()
     folder.chmod(0o555)
     try:
-        done = await desk.run("in.jsonl", "-o", "closed/out.jsonl")
+        done = await desk.run("in.jsonl", "-o", "closed/out.jsonl", preexec_fn=without_rights)
     finally:
         folder.chmod(0o755)
     assert done.code == 6
