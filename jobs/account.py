@@ -9,18 +9,20 @@ from .records import Stored
 
 
 class Account:
-    """Sums over result lines. ``usd`` is None while no line has a price.
+    """Sums over result lines. ``unpriced`` counts lines with tokens and without a price."""
 
-    ``unpriced`` counts lines with tokens and without a price.
-    """
-
-    __slots__ = ("rows", "tokens", "unpriced", "usd")
+    __slots__ = ("_usd", "rows", "tokens", "unpriced")
 
     def __init__(self) -> None:
         self.rows: Counter[str] = Counter()
         self.tokens = 0
-        self.usd: float | None = None
+        self._usd: float | None = None
         self.unpriced = 0
+
+    @property
+    def usd(self) -> float | None:
+        """None while no line has a price; that other rows shared an answer for nothing is none."""
+        return None if self.unpriced and not self._usd else self._usd
 
     def add(self, line: Stored | Result, times: int = 1) -> None:
         """Count a line in; ``times`` -1 takes it out again."""
@@ -29,7 +31,7 @@ class Account:
         if usage is not None:
             self.tokens += times * (usage.input_tokens + usage.output_tokens)
         if line.cost_usd is not None:
-            self.usd = (self.usd or 0.0) + times * line.cost_usd
+            self._usd = (self._usd or 0.0) + times * line.cost_usd
         elif usage is not None:
             self.unpriced += times
 

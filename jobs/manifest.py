@@ -128,10 +128,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 class Carried(Struct, frozen=True):
-    """What all earlier runs of an output spent."""
+    """What all earlier runs of an output spent; ``unpriced`` lines cost nobody knows what."""
 
     usd: float | None = None
     tokens: int = 0
+    unpriced: int = 0
 
 
 def carried(previous: Manifest | None, lines: Account) -> Carried:
@@ -142,14 +143,14 @@ def carried(previous: Manifest | None, lines: Account) -> Carried:
     a manifest says that somebody copied or changed.
     """
     if previous is None:
-        return Carried(lines.usd, lines.tokens)
+        return Carried(lines.usd, lines.tokens, lines.unpriced)
     usd, tokens = previous.spent_usd, previous.spent_tokens
     if previous.state != "tidying":
         more = max(0.0, (lines.usd or 0.0) - (previous.lines_usd or 0.0))
         usd = None if (usd, lines.usd) == (None, None) else (usd or 0.0) + more
         tokens += max(0, lines.tokens - previous.lines_tokens)
     known = [each for each in (usd, lines.usd) if each is not None]
-    return Carried(max(known, default=None), max(tokens, lines.tokens))
+    return Carried(max(known, default=None), max(tokens, lines.tokens), lines.unpriced)
 
 
 def manifest_path(output: str | os.PathLike[str]) -> Path:

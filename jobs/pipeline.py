@@ -143,8 +143,11 @@ class Pipeline:
         caps = Caps(config.max_cost, config.max_tokens_total)
         if caps == Caps():
             return
-        if caps.cost is not None and carried.usd is None and carried.tokens:
-            observe(Noted("what earlier runs cost is not known: the budget counts it as nothing"))
+        if caps.cost is not None and carried.unpriced:
+            several = f"{carried.unpriced:,} row{'' if carried.unpriced == 1 else 's'} of "
+            rows = "" if carried.usd is None else several
+            known = f"what {rows}earlier runs cost is not known: the budget counts it as nothing"
+            observe(Noted(known))
         earlier = Amount(in_units(carried.usd or 0.0), carried.tokens)
         self.spending = Spending(caps, self.prices, self.drain, earlier, lasting=lasting)
         tally.budget = self.spending.figures

@@ -130,12 +130,21 @@ def test_an_account_sums_lines_and_takes_them_out_again() -> None:
     assert (lines.rows, lines.usd, lines.tokens) == ({"ok": 2, "error": 1}, 0.5, 60)
     assert lines.unpriced == 1, "only a line with tokens could have had a price"
     lines.add(sample(cost_usd=0.5, usage=Usage(10, 20)), -1)
-    assert (lines.rows["ok"], lines.usd, lines.tokens) == (1, 0.0, 30)
+    assert (lines.rows["ok"], lines.usd, lines.tokens) == (1, None, 30)
 
 
 def test_no_price_is_not_free() -> None:
     assert account(None, None).usd is None
-    assert carried(None, account(None)) == Carried(None, 30)
+    assert carried(None, account(None)) == Carried(None, 30, 1)
+
+
+def test_answers_that_were_shared_for_nothing_make_no_cost_known() -> None:
+    lines = account(None, None)
+    lines.add(sample(cost_usd=0.0, usage=Usage()))
+    assert (lines.usd, lines.unpriced) == (None, 2)
+    assert carried(None, lines) == Carried(None, 60, 2)
+    lines.add(sample(cost_usd=0.5, usage=Usage(10, 20)))
+    assert (lines.usd, lines.unpriced) == (0.5, 2)
 
 
 def test_lines_that_a_killed_run_added_are_carried_on() -> None:

@@ -323,6 +323,18 @@ async def test_that_earlier_runs_had_no_price_is_said(desk: Desk) -> None:
     assert done.code == 0, done
     assert "what earlier runs cost is not known: the budget counts it as nothing" in done.stderr
     assert len(desk.server.calls) == 2
+    desk.prompts(3)
+    more = await desk.run("in.jsonl", *DOLLAR_A_TOKEN, "--max-cost", "20")
+    assert "what 1 row of earlier runs cost is not known" in more.stderr
+
+
+async def test_shared_answers_do_not_make_the_cost_of_earlier_runs_known(desk: Desk) -> None:
+    desk.write(*({"id": f"r{n}", "prompt": "the same"} for n in range(3)))
+    assert (await desk.run("in.jsonl", "--max-tokens", "10")).code == 0
+    manifest = json.loads((desk.folder / "in.results.jsonl.manifest.json").read_text())
+    assert (manifest["spent_usd"], manifest["unpriced"]) == (None, 1)
+    done = await desk.run("in.jsonl", *DOLLAR_A_TOKEN, "--max-cost", "20")
+    assert "what earlier runs cost is not known" in done.stderr
 
 
 async def test_a_budget_of_nothing_is_refused(desk: Desk) -> None:
