@@ -10,6 +10,7 @@ from .chronicle import Facts
 from .config import JobConfig
 from .errors import ConfigError
 from .lanes import fit_of
+from .manifest import manifest_path
 from .masks import masked_config
 from .pipeline import same_file
 from .providers.registry import Route, model_for_row
@@ -84,6 +85,8 @@ class Preparation:
             raise ConfigError(f"{flag} {path}: is an input too; name another file")
         if any(out != "-" and same_file(path, out) for out in (self.output, self.results)):
             raise ConfigError(f"{flag} {path}: is the output too; name another file")
+        if not is_stream(self.output) and same_file(path, str(manifest_path(self.output))):
+            raise ConfigError(f"{flag} {path}: is the output's manifest too; name another file")
 
     def __repr__(self) -> str:
         return f"<Preparation {[source.path for source in self.inputs]} -> {self.output}>"

@@ -145,6 +145,11 @@ def test_a_manifest_that_says_otherwise_is_found(facts: dict[str, Any], said: st
     assert said in found.problems["manifest"].first[0].message
 
 
+def test_nothing_and_no_price_come_to_the_same() -> None:
+    leave(config(), lambda result: structs.replace(result, cost_usd=None), lines_usd=0.0)
+    assert check().well
+
+
 def test_a_damaged_manifest_is_a_problem_and_a_missing_one_is_a_note() -> None:
     output = leave(config(), manifest=False)
     found = check(config=config())

@@ -88,6 +88,8 @@ class Earlier(ResumeIndex):
             os.close(fd)
         if not agrees(earlier, place, line_format) and earlier.tail:
             earlier.end_tail()
+        if line_format != "jsonl":  # a run does not hand on what such a line says
+            earlier._answers = CompactMap()
         return earlier
 
     def before(self, row_id: str) -> tuple[int, Status] | None:

@@ -234,6 +234,9 @@ def test_a_batch_output_is_read_too(desk: Desk) -> None:
     assert desk.rows(format="openai-batch").done == {"ok": 2}
     with pytest.raises(ConfigError, match="use the same format"):
         desk.plan()
+    desk.write(*({"id": name, "prompt": "say 1"} for name in "ab"))
+    rows = desk.rows(format="openai-batch")
+    assert (rows.new, rows.duplicates, rows.requests) == (2, 1, 1), "no answer is taken out of it"
 
 
 def test_what_answers_used_is_expected_of_the_others(desk: Desk) -> None:

@@ -237,6 +237,12 @@ Prepare = Callable[[Path], None]
             2,
             ["is the output too"],
         ),
+        (
+            nothing,
+            ["in.jsonl", "--junit", "in.results.jsonl.manifest.json"],
+            2,
+            ["is the output's manifest too"],
+        ),
         (nothing, ["in.jsonl", "--summary", "no/s.json"], 2, ["--summary", "does not exist"]),
         (nothing, ["in.jsonl", "--temperature", "hot"], 2, ["--temperature: must be a number"]),
         (nothing, ["in.jsonl", "--nonsense"], 2, ["No such option", "--nonsense"]),
