@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 from llmbatch.jobs.histogram import Percentiles
 from llmbatch.jobs.model import Tidied
 from llmbatch.jobs.summary import Summary
 from llmbatch.jobs.traffic import RouteFigures
+from llmbatch.jobs.wholefile import is_special
 
 from .analysissummary import analysis_lines
 from .budgetsummary import budget_lines
@@ -24,7 +26,8 @@ def block(summary: Summary) -> list[str]:
     lines = [] if summary.analysis is None else analysis_lines(summary.analysis)
     lines.append(f"rows       {counts(summary.rows) or 'none ran'}{_earlier(summary)}")
     if summary.not_run:
-        again = "" if summary.output == "-" else " (run the same command again to go on)"
+        gone = summary.output == "-" or is_special(Path(summary.output))
+        again = "" if gone else " (run the same command again to go on)"
         lines.append(f"not run    {summary.not_run:,}{again}")
     elif summary.analysis is not None and summary.stopped is not None:
         lines.append("not run    the rest (run the same command again to go on)")

@@ -295,10 +295,11 @@ async def test_a_fresh_start_and_standard_output_owe_nothing(desk: Desk) -> None
     assert len(desk.server.calls) == 2
     fresh = await desk.run(*args, "--fresh", "--force")
     assert (fresh.code, len(desk.lines())) == (5, 2)
-    piped = await desk.run(*args, "-o", "-")
-    assert (piped.code, len(piped.stdout.splitlines())) == (5, 2)
-    assert "raise --max-cost): 2 ok, 1 not run" in piped.last, "nothing is there to go on with"
-    assert "run the same command again" not in piped.stderr
+    for stream in ("-", "/dev/stdout"):
+        piped = await desk.run(*args, "-o", stream)
+        assert (piped.code, len(piped.stdout.splitlines())) == (5, 2)
+        assert "raise --max-cost): 2 ok, 1 not run" in piped.last, "nothing is there to go on with"
+        assert "run the same command again" not in piped.stderr
 
 
 async def test_a_job_whose_rows_have_no_worst_case_stops_early_and_says_what_to_set(
