@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from .chronicle import Chronicle
 from .config import JobConfig
 from .drain import Drain
+from .errors import SourceError
 from .events import Event
 from .halts.canary import Canary, CanarySource, spread
 from .halts.halting import Halting
@@ -111,15 +112,20 @@ class _Job:
             pipeline.budget(chronicle.carried, tally, observe, lasting=chronicle.lasting)
             observe(pipeline.started(prepared.output, total))
             async with chronicle.until_broken(came_to):
-                async with chronicle.counting(pipeline.used, drain):
-                    await pipeline.pump(
-                        source,
-                        routes,
-                        sink,
-                        observe,
-                        around=lambda worker: self._around(worker, sink, observe),
-                        heard=self.reuse.heard,
-                    )
+                try:
+                    async with chronicle.counting(pipeline.used, drain):
+                        await pipeline.pump(
+                            source,
+                            routes,
+                            sink,
+                            observe,
+                            around=lambda worker: self._around(worker, sink, observe),
+                            heard=self.reuse.heard,
+                        )
+                except SourceError:
+                    if prepared.table is not None:
+                        await self._finish(sink, chronicle)
+                    raise
                 await self.reuse.settle()
                 summary = came_to(await self._finish(sink, chronicle))
             await chronicle.end(summary)

@@ -314,6 +314,15 @@ async def test_a_stream_has_its_header_first_and_no_journal(desk: Desk) -> None:
     assert [path.name for path in desk.folder.glob("*.jsonl")] == []
 
 
+async def test_an_input_that_breaks_off_leaves_a_table_of_what_is_done(desk: Desk) -> None:
+    data = b"id,name\na,Ada\nb,\xff\n"
+    args = ("-", *HELLO, "--input-format", "csv", "-o", "out.csv")
+    done = await desk.run(*args, stdin=data)
+    assert done.code == 3
+    assert "standard input, line 3: is not UTF-8" in done.stderr
+    assert [row["output"] for row in table(desk.folder / "out.csv")] == ["You said: Greet Ada"]
+
+
 async def test_rows_of_different_shapes_lose_nothing(desk: Desk) -> None:
     rows = [{"id": "a", "prompt": "x", "n": 1, "sub": {"k": [1]}}, {"prompt": "y", "new": True}]
     desk.write(*rows, json.dumps("z"))
