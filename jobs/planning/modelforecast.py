@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
@@ -81,8 +82,11 @@ class ModelForecast:
         if self.price is None:
             return 0.0
         worst, scale, asks = self.price.worst, self.scale, self.asks
-        pairs = zip(asks.counted, asks.longest, strict=True)
-        return sum(worst(round(scale(counted)), longest) for counted, longest in pairs)
+        alike = Counter(zip(asks.counted, asks.longest, strict=True))
+        return sum(
+            requests * worst(round(scale(counted)), longest)
+            for (counted, longest), requests in alike.items()
+        )
 
     def __repr__(self) -> str:
         return f"<ModelForecast of {self.label}, {len(self.asks.counted)} requests>"

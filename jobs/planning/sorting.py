@@ -140,11 +140,11 @@ class Sorted:
         """What a row that was asked just so used."""
         if not self._earlier.answered or not isinstance(row, Request):
             return
-        found = self._earlier.answered.get(key(row.id, row.fingerprint))
-        if found is None or found.provider != self._provider or found.model != row.model:
-            return
         samples = self.samples.setdefault(row.model, [])
         if len(samples) >= SAMPLES:
+            return
+        found = self._earlier.answered.get(key(row.id, row.fingerprint))
+        if found is None or found.provider != self._provider or found.model != row.model:
             return
         cap = self._longest.cap(row)
         usage = found.usage
