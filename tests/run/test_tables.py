@@ -23,7 +23,7 @@ from watching import Watch, dying_at
 from llmbatch.jobs import JobConfig, Summary, run_job_async
 from llmbatch.jobs.errors import ConfigError, SourceError
 
-ENDING = ["status", "finish_reason", "model", "input_tokens", "output_tokens", "cost_usd",
+ENDING = ["status", "finish_reason", "llm_model", "input_tokens", "output_tokens", "cost_usd",
           "latency_s", "error"]  # fmt: skip
 PEOPLE = 'id,name,zip,note\na,Ada,00123,"two\nlines"\nb,"Bo, Jr.",,\nc,Čapek,7,"say ""hi"""\n'
 HELLO = ("--template", "Greet {{name}}")
@@ -139,6 +139,18 @@ async def test_a_pattern_does_not_take_the_results_of_a_table_for_input(desk: De
     for _ in range(2):
         assert (await desk.run("*.jsonl", "-o", "out.csv")).code == 0
     assert len(table(desk.folder / "out.csv")) == len(desk.server.calls) == 2
+
+
+async def test_a_table_can_be_the_input_of_another_job(desk: Desk) -> None:
+    people(desk)
+    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
+    desk.server.calls.clear()
+    route = ("--base-url", desk.server.url, "-m", "other")
+    again = ("--template", "Shorten {{output}}", "-o", "short.csv")
+    assert (await desk.run("out.csv", *again, *route, route=False)).code == 0
+    assert {call.body["model"] for call in desk.server.calls} == {"other"}
+    row = table(desk.folder / "short.csv")[0]
+    assert (row["llm_model"], row["llm_llm_model"]) == ("m", "other")
 
 
 async def test_rows_that_ask_the_same_keep_their_own_columns(desk: Desk) -> None:

@@ -22,6 +22,9 @@ _AN = {
     "array": "a list", "object": "an object", "string": "a text", "integer": "a whole number",
     "number": "a number", "boolean": "true or false", "null": "null",
 }  # fmt: skip
+MODEL = "llm_model"
+"""As ``model`` it would choose the model of a job that has this table as its input."""
+
 _DEEPEST = 8
 _PREFIX = "llm_"
 
@@ -56,7 +59,7 @@ def ending_columns() -> tuple[Column, ...]:
     return (
         Column("status", "text", lambda result: result.status),
         Column("finish_reason", "text", lambda result: result.finish_reason),
-        Column("model", "text", lambda result: result.model),
+        Column(MODEL, "text", lambda result: result.model),
         Column("input_tokens", "int", lambda result: result.usage and result.usage.input_tokens),
         Column("output_tokens", "int", lambda result: result.usage and result.usage.output_tokens),
         Column("cost_usd", "float", lambda result: result.cost_usd),
