@@ -21,12 +21,13 @@ from llmbatch.jobs.errors import ConfigError, SinkError
 from llmbatch.jobs.events import Event, JobStarted, RowFinished
 from llmbatch.jobs.model import GOOD, Result
 from llmbatch.jobs.summary import Summary
-from llmbatch.jobs.wholefile import check_writable, is_special, write_whole
+from llmbatch.jobs.wholefile import check_writable, drop_ours, is_special, write_whole
 
 from .causes import cause_of, explained
 from .terminal import escaped
 
 BLOCK = 1 << 20
+_XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NO_XML = re.compile("[\ufffe\uffff\U0001fffe-\U0001ffff]")
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 _SPECIAL = re.compile('[&<>"]')
@@ -35,9 +36,13 @@ _ANSWERED_BADLY = frozenset({"refused", "filtered", "invalid_output"})
 
 
 def check_junit_path(path: str) -> None:
-    """Find out before the job what would spoil its end. Raises :class:`ConfigError`."""
+    """Find out before the job what would spoil its end. Raises :class:`ConfigError`.
+
+    An older report goes: a job that can't begin leaves none.
+    """
     if problem := check_writable(path, "--junit"):
         raise ConfigError(problem)
+    drop_ours(path, f'{_XML}<testsuite name="llmbatch '.encode())
 
 
 class JUnit:
@@ -122,8 +127,7 @@ class JUnit:
             "timestamp": self._started or time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()),
         }
         facts = {"output": summary.output, "exit_code": str(code)}
-        yield b'<?xml version="1.0" encoding="UTF-8"?>\n'
-        yield f"<testsuite{_written(attributes)}>\n<properties>\n".encode()
+        yield f"{_XML}<testsuite{_written(attributes)}>\n<properties>\n".encode()
         for name, value in facts.items():
             yield f"<property{_written({'name': name, 'value': value})}/>\n".encode()
         yield b"</properties>\n"

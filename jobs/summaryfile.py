@@ -12,13 +12,19 @@ import msgspec
 
 from .errors import ConfigError, SinkError
 from .summary import Summary
-from .wholefile import check_writable, is_special, write_whole
+from .wholefile import check_writable, drop_ours, is_special, write_whole
+
+_BEGIN = b'{\n  "exit_code":'
 
 
 def check_summary_path(path: str) -> None:
-    """Find out before the job what would spoil its end. Raises :class:`ConfigError`."""
+    """Find out before the job what would spoil its end. Raises :class:`ConfigError`.
+
+    An older summary goes: a job that can't begin leaves none.
+    """
     if problem := check_writable(path, "--summary"):
         raise ConfigError(problem)
+    drop_ours(path, _BEGIN)
 
 
 def drop_old_summary(path: str) -> None:

@@ -82,6 +82,20 @@ def is_special(path: Path) -> bool:
         return False
 
 
+def drop_ours(path: str, begin: bytes) -> None:
+    """Take away what an earlier run wrote, as its ``begin`` tells: nobody is to take it for new.
+
+    Whatever else is there stays.
+    """
+    place = Path(os.path.realpath(path))
+    with suppress(OSError):
+        if not is_special(place):
+            with place.open("rb") as file:
+                ours = file.read(len(begin)) == begin
+            if ours:
+                place.unlink()
+
+
 def check_writable(path: str, flag: str) -> str | None:
     """Why a file could not be written whole to ``path``, in words that name ``flag``."""
     target = Path(path)

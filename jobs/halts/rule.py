@@ -93,8 +93,8 @@ def _metric(name: str, text: str) -> Metric:
     if not name:
         raise BadRule(f"{_shown(text)}: no word before the comparison: {FORMS}")
     near = difflib.get_close_matches(name.lower(), METRICS, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise BadRule(f"{_shown(text)}: {name} is not measured; {hint}A rule is about {_listed()}")
+    hint = f"; did you mean {near[0]}?" if near else "."
+    raise BadRule(f"{_shown(text)}: {name} is not measured{hint} A rule is about {_listed()}")
 
 
 def _number(value: str, text: str) -> tuple[Fraction, str]:

@@ -181,6 +181,17 @@ async def test_a_report_has_the_rows_of_this_run(desk: Desk) -> None:
     assert (root.get("tests"), root.get("errors")) == ("12", "0"), "those that ran again"
 
 
+async def test_a_job_that_can_not_begin_leaves_no_older_report(desk: Desk) -> None:
+    desk.prompts(1)
+    reports = ("--junit", "report.xml", "--summary", "sum.json")
+    assert (await desk.run("in.jsonl", *reports)).code == 0
+    (desk.folder / "note.json").write_text("{}")
+    assert (await desk.run("gone.jsonl", *reports)).code == 3
+    assert (await desk.run("gone.jsonl", "--summary", "note.json")).code == 3
+    left = {path.name for path in desk.folder.iterdir()} - {"in.jsonl", "in.results.jsonl"}
+    assert left == {"in.results.jsonl.manifest.json", "note.json"}, "what is not ours stays"
+
+
 async def test_a_report_is_written_at_an_interrupt_too(desk: Desk) -> None:
     desk.prompts(9)
     watch = Watch(desk.server, held(asyncio.Event()))
