@@ -5,12 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from llmbatch.jobs.planning.plan import Changed, Chunks, Plan, Rows
 
 from .figures import duration, money
-from .terminal import printable
+from .terminal import as_json, printable
 
 WIDTH = 80
 NAME = 14
@@ -35,7 +33,7 @@ WHY = {
 
 def to_json(plan: Plan) -> str:
     """The whole plan; documented in docs/plan-and-verify.md."""
-    return msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n"
+    return as_json(plan)
 
 
 def as_text(plan: Plan) -> str:

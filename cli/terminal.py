@@ -120,6 +120,19 @@ def _say(text: str) -> None:
         print(text, file=sys.stderr)  # noqa: T201 -- a command line speaks
 
 
+def as_json(value: Any) -> str:
+    """Indented JSON with its line feed. A file's name that is no UTF-8 stands as escapes."""
+    import json  # here, as the help does without
+
+    import msgspec
+
+    try:
+        text = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(value), indent=2) + "\n"
+    return msgspec.json.format(text, indent=2).decode() + "\n"
+
+
 def put(text: str) -> None:
     """Write to standard output; raises :class:`SinkError` when it can't be written."""
     if sys.stdout is None:

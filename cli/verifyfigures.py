@@ -9,7 +9,7 @@ import msgspec
 from llmbatch.jobs.findings import Finding, Found
 from llmbatch.jobs.verification import Verification
 
-from .terminal import printable
+from .terminal import as_json, printable
 
 KINDS = {
     "torn_line": "a torn line",
@@ -24,14 +24,7 @@ KINDS = {
 
 def to_json(found: Verification) -> str:
     """Everything; documented in docs/plan-and-verify.md."""
-    values = {"well": found.well, **msgspec.to_builtins(found)}
-    try:
-        text = msgspec.json.encode(values)
-    except UnicodeEncodeError:  # a file's name that is no UTF-8
-        import json
-
-        text = json.dumps(values).encode()
-    return msgspec.json.format(text, indent=2).decode() + "\n"
+    return as_json({"well": found.well, **msgspec.to_builtins(found)})
 
 
 def as_text(found: Verification, *, require_ok: bool) -> str:

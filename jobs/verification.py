@@ -84,7 +84,12 @@ class _Verifier:
             self.config = structs.replace(old, inputs=config.inputs or old.inputs)
         if not self.config.inputs:
             raise ConfigError("no input: name what the rows came from with --input FILE")
-        self.inputs = expand(self.config.inputs, self.config.input_format)
+        try:
+            self.inputs = expand(self.config.inputs, self.config.input_format)
+        except SourceError as error:
+            if config.inputs:
+                raise
+            raise SourceError(f"{error}; the manifest names it: say --input FILE") from None
         self.parser = self._parser(environ)
         self.ids = CompactMap()  # id -> number of its row
         self.prints = array("Q")

@@ -234,6 +234,11 @@ def test_what_cannot_be_read_is_an_error() -> None:
         check("nothing.jsonl")
     with pytest.raises(SourceError, match=r"nothing\.jsonl: can't be read: No such file"):
         check("nothing.jsonl", config())
+    leave(config(output="o.jsonl"))
+    Path("in.jsonl").rename("moved.jsonl")
+    with pytest.raises(SourceError, match=r"in\.jsonl: no such file.*say --input FILE"):
+        check("o.jsonl")
+    Path("moved.jsonl").rename("in.jsonl")
     with pytest.raises(SourceError, match="the table's own lines are not there"):
         check("nothing.csv", config())
     leave(config())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from array import array
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..model import GOOD, Status, Usage
 from ..records import Format, read
 from ..reuse import ANSWERED
 from ..sinks.opening import agrees, is_stream
+from ..sinks.problems import unopened
 from ..sinks.resume import ResumeIndex, key
 
 SAMPLES = 20_000
@@ -77,6 +79,8 @@ class Earlier(ResumeIndex):
         """
         place = Path(path)
         if is_stream(path) or not place.exists():
+            if not place.parent.is_dir():
+                raise unopened(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), place)
             return cls()
         try:
             fd = os.open(place, os.O_RDONLY)

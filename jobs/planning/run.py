@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from ..config import JobConfig
 from ..manifest import Carried, carried
@@ -36,6 +37,8 @@ def plan_run(config: JobConfig, environ: Mapping[str, str] | None = None) -> Pla
     experience = Experience(rows.samples, rows.answered)
     forecast = Forecast(list(rows.asks.values()), rows.order, experience, prices)
     spent = Carried() if config.fresh else carried(manifest, earlier.account)
+    if config.fresh and not config.force and Path(prepared.results).is_file():
+        notes = [*notes, f"{prepared.results} is there: --fresh takes --force as well to run"]
     return Plan(
         job="run",
         output=prepared.output,

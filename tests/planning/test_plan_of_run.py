@@ -188,6 +188,8 @@ def test_fresh_forgets_what_is_there(desk: Desk) -> None:
     leave(desk.config())
     rows = desk.rows(fresh=True)
     assert (rows.new, rows.kept) == (2, 0)
+    assert "--fresh takes --force" in desk.plan(fresh=True).notes[0]
+    assert not desk.plan(fresh=True, force=True).notes
 
 
 def test_a_limit_leaves_the_other_rows_out(desk: Desk) -> None:
@@ -210,6 +212,8 @@ def test_mistakes_are_those_of_a_run(desk: Desk) -> None:
     desk.prompts(1)
     with pytest.raises(ConfigError, match="names no provider"):
         desk.plan(model="gpt")
+    with pytest.raises(SinkError, match="the folder gone does not exist"):
+        desk.plan(output="gone/out.jsonl")
     (desk.folder / "in.results.jsonl").write_text("my diary\n")
     with pytest.raises(SinkError, match="no line of it is a result"):
         desk.plan()

@@ -46,6 +46,14 @@ async def test_the_plan_of_a_run_and_of_its_resume(desk: Desk, planner: Planner)
     assert plan["rows"]["changed"] == [{"why": ["system"], "rows": 4}]
 
 
+async def test_a_name_that_is_no_utf8_stands_in_the_json_as_escapes(
+    desk: Desk, planner: Planner
+) -> None:
+    desk.prompts(1)
+    plan = values(await planner.run("in.jsonl", "-o", "a\udcff.jsonl", "--json"))
+    assert plan["output"] == "a\udcff.jsonl"
+
+
 async def test_it_works_while_a_run_holds_the_output(desk: Desk, planner: Planner) -> None:
     desk.prompts(3)
     release = asyncio.Event()
