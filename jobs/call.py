@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from .answer import Answer
+from .booking import Booking
 from .breaker import LONGEST_COOLDOWN, counts, nobody_there
 from .errors import (
     ConnectionFailed,
@@ -27,7 +28,7 @@ from .ports import Clock, Observer, Permit, Seat, TextHeard, TurnedAway
 from .progress import Progress, rejected
 from .retry import Decision, GiveUp, Retry, RetryPolicy, decide
 from .routes import Routes
-from .spending import Booking, Spending
+from .spending import Spending
 
 BROKEN_STREAMS = 3
 """Streams of one row that must break, on a route where none was ever whole, before the row is asked

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct, structs
@@ -18,10 +17,11 @@ from .account import Account
 from .drain import Drain, Stop
 from .errors import LlmbatchError, SinkError
 from .events import Noted
+from .inputfacts import input_facts
+from .ledger import UNIT, Amount
 from .manifest import (
     BrokenManifest,
     Carried,
-    InputFacts,
     Manifest,
     RouteFacts,
     SchemaFacts,
@@ -35,16 +35,19 @@ from .manifest import (
 from .ports import Observer
 from .providers.registry import Route
 from .sinks.file import FileSink
+from .spending import Spending
 from .summary import Summary
 
-BLOCK = 1 << 20
 NOTED_EVERY = 2.0
 """Seconds after which what was used up of a budget is written down."""
 
 CUT_OFF = (
     "the last run of this output ended without its end (killed?): what was in flight then may have "
-    "been billed and is not counted"
+    "been billed and is {}"
 )
+
+
+_NO_LEASE = {"leased_usd": None, "leased_tokens": None}
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -134,17 +137,18 @@ class Chronicle:
 
     @asynccontextmanager
     async def counting(
-        self, used: Callable[[], Carried | None], drain: Drain
+        self, used: Callable[[], Carried | None], drain: Drain, spending: Spending | None
     ) -> AsyncGenerator[None, None]:
         """Rows are asked inside, and ``used`` says what all runs used up of a budget, at worst.
 
         It is written down every few seconds, and where ``drain`` is cut: what is in no line would
-        be lost.
+        be lost. What ``spending`` may use up is written before it does.
         """
-        over = asyncio.Event()
+        wake = asyncio.Event()
+        over = False
 
         def cut() -> None:
-            if over.is_set() or used() is None:
+            if over or used() is None:
                 return
             self.spent = used()
             manifest = self._as_of_now("stopped", stopped=drain.stop, ended_at=utc_now())
@@ -152,32 +156,48 @@ class Chronicle:
                 with suppress(SinkError):
                     write_manifest(manifest)
 
+        async def note(spending: Spending) -> None:
+            noted: tuple[Carried | None, Amount] | None = None
+            while not over:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(wake.wait(), NOTED_EVERY)
+                wake.clear()
+                if over:
+                    return
+                self.spent, lease = used(), spending.lease
+                if (self.spent, lease) != noted:
+                    noted = self.spent, lease
+                    money = None if self.spent is None or self.spent.usd is None else lease.money
+                    await self._write(
+                        "running",
+                        leased_usd=None if money is None else money / UNIT,
+                        leased_tokens=lease.tokens,
+                    )
+                spending.written(lease)
+
         drain.before_cut(cut)
-        beat = None if used() is None else asyncio.create_task(self._note(used, over))
+        beat = None
+        if spending is not None and self._manifest is not None:
+            spending.write_down(wake.set)
+            beat = asyncio.create_task(note(spending))
         try:
             yield
         finally:
-            over.set()
+            over = True
+            wake.set()
             if beat is not None:
                 await beat
             self.spent = used()
-
-    async def _note(self, used: Callable[[], Carried | None], over: asyncio.Event) -> None:
-        noted = used()
-        while not over.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), NOTED_EVERY)
-            self.spent = used()
-            if self.spent != noted and not over.is_set():
-                noted = self.spent
-                await self._write("running")
 
     def _begin(self, lines: Account, total: int | None) -> None:
         facts = self._facts
         self.earlier = self._find()
         self.carried = carried(self.earlier, lines)
         if self.earlier is not None and self.earlier.state in ("running", "tidying"):
-            self._notes.append(CUT_OFF)  # it has no end, and the output is ours now
+            # It has no end, and the output is ours now.
+            leased = self.earlier.leased_tokens is not None
+            how = "counted at its worst" if leased else "not counted"
+            self._notes.append(CUT_OFF.format(how))
         self._before = (lines.usd, lines.tokens)
         self._tidies = self._tidies or bool(lines.rows)
         llmbatch, python = versions()
@@ -200,7 +220,7 @@ class Chronicle:
                 for r in facts.routes
             ],
             schema=None if facts.schema is None else _schema(facts.schema),
-            inputs=[_input(path, again, self.rows) for path, again in facts.files],
+            inputs=[input_facts(path, again, self.rows) for path, again in facts.files],
             total=total,
             **self._amounts(lines),
         )
@@ -219,7 +239,7 @@ class Chronicle:
     def _as_of_now(self, state: State, **more: Any) -> Manifest | None:
         if self._manifest is None or self._sink is None:
             return None
-        figures = {**self._amounts(self._sink.index.account), **more}
+        figures = {**self._amounts(self._sink.index.account), **_NO_LEASE, **more}
         self._manifest = structs.replace(
             self._manifest, state=state, written_at=utc_now(), **figures
         )
@@ -266,28 +286,6 @@ class Chronicle:
 
     def __repr__(self) -> str:
         return f"<Chronicle of {self._facts.output}, {self._manifest and self._manifest.state}>"
-
-
-def _input(path: str, rereadable: bool, rows: Mapping[str, int]) -> InputFacts:
-    if not rereadable:
-        return InputFacts(path=path, rereadable=False)
-    try:
-        size, digest = hashed(path)
-    except OSError:  # whoever reads it says so
-        return InputFacts(path=path, rows=rows.get(path))
-    return InputFacts(path=path, bytes=size, blake2b=digest, rows=rows.get(path))
-
-
-def hashed(path: str) -> tuple[int, str]:
-    """Bytes and hash of a file; a gigabyte takes about a second. Raises OSError."""
-    digest, size = blake2b(digest_size=32), 0
-    block = bytearray(BLOCK)
-    view = memoryview(block)
-    with Path(path).open("rb", buffering=0) as file:
-        while read := file.readinto(block):
-            digest.update(view[:read])
-            size += read
-    return size, digest.hexdigest()
 
 
 def _schema(text: str) -> SchemaFacts:

@@ -113,7 +113,7 @@ class _Job:
             observe(pipeline.started(prepared.output, total))
             async with chronicle.until_broken(came_to):
                 try:
-                    async with chronicle.counting(pipeline.used, drain):
+                    async with chronicle.counting(pipeline.used, drain, pipeline.spending):
                         await pipeline.pump(
                             source,
                             routes,

@@ -65,6 +65,10 @@ class Ledger:
             and worst.tokens + aside.tokens + known.tokens + uncertain.tokens <= caps.tokens
         )
 
+    def at_worst(self) -> Amount:
+        """What will be used up if all that is under way takes its worst case."""
+        return _sum(_sum(self.known, self.uncertain), self.aside)
+
     def set_aside(self, worst: Amount) -> None:
         self.aside = _sum(self.aside, worst)
 
@@ -81,6 +85,19 @@ class Ledger:
         self.give_back(worst)
         self.uncertain = _sum(self.uncertain, worst)
         self.uncertain_count += 1
+
+    def lease(self, worst: Amount) -> Amount:
+        """How much to write down as perhaps used up, before an attempt is sent that may take
+        ``worst``: room for as much again as is under way, or a fiftieth of the caps, so that it is
+        not written for each of them. Never beyond the caps without need."""
+        needed = _sum(self.at_worst(), worst)
+        room = _sum(self.aside, worst)
+        return Amount(
+            *(
+                max(need, min(need + max(more, cap // 50 if cap < _ENDLESS else 0), cap))
+                for need, more, cap in zip(needed, room, self._caps, strict=True)
+            )
+        )
 
     def __repr__(self) -> str:
         return f"<Ledger {self.known} known, {self.uncertain} uncertain, {self.aside} aside>"

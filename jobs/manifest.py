@@ -20,7 +20,7 @@ from .account import Account
 from .drain import Stop
 from .errors import ConfigError, SinkError
 from .traffic import RouteFigures
-from .wholefile import write_whole
+from .wholefile import is_special, write_whole
 
 SUFFIX = ".manifest.json"
 MAKER = "llmbatch/"
@@ -71,10 +71,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
     ``spent_usd`` and ``spent_tokens`` are of all runs of this output, failed attempts included;
     ``lines_usd`` and ``lines_tokens`` are what the lines that were in the output say themselves,
     so that a later run knows what was added since. USD is None where nothing had a price;
-    ``unpriced`` counts the lines with tokens and without a price. ``rows`` counts the lines by
-    status, those of earlier runs included; ``not_run`` are the input's rows without a line, None
-    where their number is not known. ``config`` holds no secrets. ``routes`` are as they are asked,
-    ``limits`` what was learned of each.
+    ``unpriced`` counts the lines with tokens and without a price. ``leased_usd`` and
+    ``leased_tokens`` are what a run with a budget may have used up by now at worst, None where it
+    ended in order. ``rows`` counts the lines by status, those of earlier runs included; ``not_run``
+    are the input's rows without a line, None where their number is not known. ``config`` holds no
+    secrets. ``routes`` are as they are asked, ``limits`` what was learned of each.
     """
 
     manifest: str = MARK
@@ -102,6 +103,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     spent_tokens: int = 0
     lines_usd: float | None = None
     lines_tokens: int = 0
+    leased_usd: float | None = None
+    leased_tokens: int | None = None
     unpriced: int = 0
     limits: Mapping[str, RouteFigures] = {}
     wall_s: float | None = None
@@ -139,8 +142,9 @@ def carried(previous: Manifest | None, lines: Account) -> Carried:
     """What was spent before this run, by the last manifest and the lines that are there now.
 
     Lines that were added since the manifest are counted, as those of a run that was killed. After
-    ``tidying`` none were added. It is never less than what the lines that are there cost, whatever
-    a manifest says that somebody copied or changed.
+    ``tidying`` none were added. A run with a budget that was killed counts with all that it may
+    have used up. It is never less than what the lines that are there cost, whatever a manifest says
+    that somebody copied or changed.
     """
     if previous is None:
         return Carried(lines.usd, lines.tokens, lines.unpriced)
@@ -149,8 +153,9 @@ def carried(previous: Manifest | None, lines: Account) -> Carried:
         more = max(0.0, (lines.usd or 0.0) - (previous.lines_usd or 0.0))
         usd = None if (usd, lines.usd) == (None, None) else (usd or 0.0) + more
         tokens += max(0, lines.tokens - previous.lines_tokens)
-    known = [each for each in (usd, lines.usd) if each is not None]
-    return Carried(max(known, default=None), max(tokens, lines.tokens), lines.unpriced)
+    known = [each for each in (usd, lines.usd, previous.leased_usd) if each is not None]
+    tokens = max(tokens, lines.tokens, previous.leased_tokens or 0)
+    return Carried(max(known, default=None), tokens, lines.unpriced)
 
 
 def manifest_path(output: str | os.PathLike[str]) -> Path:
@@ -179,6 +184,8 @@ def find_manifest(output: str | os.PathLike[str]) -> Manifest | None:
     ConfigError for a file of that name that is none."""
     path = manifest_path(output)
     try:
+        if is_special(path):  # a pipe would never end
+            raise _taken(path)
         with path.open("rb") as file:
             data = file.read(LARGEST)
     except FileNotFoundError:
@@ -195,7 +202,11 @@ def find_manifest(output: str | os.PathLike[str]) -> Manifest | None:
     except (ValueError, RecursionError):
         if not data.strip(b"\0 \r\n\t") or _compact(data).startswith(_BEGIN):
             raise BrokenManifest(f"{path}: is damaged") from None
-    raise ConfigError(
+    raise _taken(path)
+
+
+def _taken(path: Path) -> ConfigError:
+    return ConfigError(
         f"{path}: is no manifest of llmbatch, and this output's manifest belongs there: move it "
         "away, or name another output"
     )

@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 
 from .account import Account
-from .chronicle import hashed
 from .findings import Findings
+from .inputfacts import hashed
 from .manifest import InputFacts, Manifest
 from .sources.inputs import Input
 

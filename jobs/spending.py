@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, deque
-from types import TracebackType
+from collections.abc import Callable
+from contextlib import nullcontext
 
 from msgspec import Struct
 
+from .booking import Booking
 from .budget import Budget
 from .drain import Drain, Stop
 from .errors import NeverBounded, Unbounded, Unpriced
+from .excess import Excess
 from .lane import Lane
 from .ledger import NOTHING, UNIT, Amount, Caps, Ledger, dollars, in_units
 from .model import Request, Usage
@@ -25,35 +28,15 @@ HOPELESS = 10
 """Rows of a route that may turn out to have no worst case before any that has one."""
 
 
-class Excess(Struct):
-    """How far a route's answers went beyond what was thought their worst case.
-
-    ``input`` and ``output`` in tokens; ``markup`` is the factor by which it costs more than its
-    price says.
-    """
-
-    input: int = 0
-    output: int = 0
-    markup: float = 1.0
-
-    def beside(self, worst: WorstCase, price: Price | None) -> Amount:
-        """The worst case, and what experience adds to it."""
-        read, said = worst.input + self.input, worst.output + self.output
-        usd = 0.0 if price is None else price.worst(read, said) * self.markup
-        return Amount(in_units(usd), read + said)
-
-    def learn(self, worst: WorstCase, usage: Usage) -> None:
-        """Widen by what was used; nothing ever makes it narrower."""
-        self.input = max(self.input, usage.input_tokens - worst.input)
-        self.output = max(self.output, usage.output_tokens - worst.output)
-
-
 class Spending:
     """Sets aside the worst case of each attempt, first come, first served; one for a job.
 
     Who does not fit beside what is set aside waits until others have settled, and all that came
     later wait behind him. When he can't fit any more, the job is asked to end: what is under way
     then is finished. So a cap is used up to the worst case of one attempt.
+
+    Where a later run may have to know what this one used up although it was killed, nothing is sent
+    beyond what is written down as perhaps used up: see :meth:`write_down`.
     """
 
     __slots__ = (
@@ -68,6 +51,8 @@ class Spending:
         "_open",
         "_prices",
         "_unbounded",
+        "_wake",
+        "_written",
     )
 
     def __init__(
@@ -91,6 +76,22 @@ class Spending:
         self._open: set[Booking] = set()
         self._excess: dict[str, Excess] = {}
         self._unbounded: Counter[str] = Counter()
+        self._wake: Callable[[], None] | None = None
+        self._written = NOTHING
+
+    def write_down(self, wake: Callable[[], None]) -> None:
+        """From now on send nothing beyond what is written; ``wake`` asks to write :attr:`lease`."""
+        self._wake = wake
+
+    @property
+    def lease(self) -> Amount:
+        """What is to be written down as perhaps used up."""
+        return self._ledger.lease(self._line[0].worst if self._line else NOTHING)
+
+    def written(self, lease: Amount) -> None:
+        """So much is written down."""
+        self._written = lease
+        self._look()
 
     async def book(self, lane: Lane, request: Request, seat: Seat) -> Booking:
         """Wait until the attempt is paid for; the caller opens what is returned, and settles it.
@@ -103,7 +104,7 @@ class Spending:
         case = self._case(lane, request)
         excess = self._excess.setdefault(lane.label, Excess())
         worst = excess.beside(case, price)
-        if self._line or not self._ledger.fits(worst):
+        if self._line or not (self._ledger.fits(worst) and self._is_written(worst)):
             await self._wait(worst, seat)
         else:
             self._ledger.set_aside(worst)
@@ -129,7 +130,8 @@ class Spending:
 
     async def _wait(self, worst: Amount, seat: Seat) -> None:
         waiting = _Waiting(asyncio.get_running_loop().create_future(), worst)
-        with seat:
+        # Until it is written down takes a moment: too short to let others in for it.
+        with nullcontext() if self._ledger.fits(worst) else seat:
             self._line.append(waiting)
             try:
                 self._look()
@@ -150,12 +152,27 @@ class Spending:
             if line[0].turn.done():  # cancelled, and about to say so
                 line.popleft()
             elif ledger.fits(worst):
+                if not self._is_written(worst):
+                    return
                 ledger.set_aside(worst)
                 line.popleft().turn.set_result(None)
             elif ledger.could_fit(worst):
                 return
             else:
                 self._drain.request(Stop("budget", self._reached(worst)))
+
+    def _is_written(self, worst: Amount) -> bool:
+        """Whether a run that is killed would leave word of this attempt; asks for it if not."""
+        if self._wake is None:
+            return True
+        used, written = self._ledger.at_worst(), self._written
+        if (
+            used.money + worst.money <= written.money
+            and used.tokens + worst.tokens <= written.tokens
+        ):
+            return True
+        self._wake()
+        return False
 
     def _reached(self, worst: Amount) -> str:
         caps, ledger = self._caps, self._ledger
@@ -235,59 +252,6 @@ class Spending:
 class _Waiting(Struct, eq=False):
     turn: asyncio.Future[None]
     worst: Amount
-
-
-class Booking:
-    """The worst case of one attempt, set aside while its context is open.
-
-    ``sent`` says that it went out: one that has no end then counts at its worst.
-    """
-
-    __slots__ = ("_open", "_spending", "case", "lane", "request", "sent", "worst")
-
-    def __init__(
-        self, spending: Spending, lane: Lane, request: Request, case: WorstCase, worst: Amount
-    ) -> None:
-        self._spending = spending
-        self._open = True
-        self.lane = lane
-        self.request = request
-        self.case = case
-        self.worst = worst
-        self.sent = False
-
-    def __enter__(self) -> Booking:
-        return self
-
-    def settle(self, usage: Usage | None, cost: float | None) -> None:
-        """What it used up, as it was told; nothing else is known where that is None."""
-        self._open = False
-        if usage is None:
-            self._spending.doubted(self)
-        else:
-            self._spending.settled(self, usage, cost)
-
-    def give_back(self) -> None:
-        """It was refused before it was answered."""
-        self._open = False
-        self._spending.returned(self)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        if not self._open:
-            return
-        self._open = False
-        if self.sent:
-            self._spending.doubted(self)
-        else:
-            self._spending.returned(self)
-
-    def __repr__(self) -> str:
-        return f"<Booking of {self.worst}>"
 
 
 def unpriced(prices: PriceBook, provider: str, model: str) -> str:

@@ -10,8 +10,8 @@ from msgspec import structs
 from sampleresults import sample
 
 from llmbatch.jobs.account import Account
-from llmbatch.jobs.chronicle import hashed
 from llmbatch.jobs.config import JobConfig
+from llmbatch.jobs.inputfacts import hashed
 from llmbatch.jobs.manifest import InputFacts, Manifest, RouteFacts, SchemaFacts, write_manifest
 from llmbatch.jobs.model import Metrics, Rejected, Result, Row, Usage
 from llmbatch.jobs.preparation import Preparation

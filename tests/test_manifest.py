@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sampleresults import sample
 
 from llmbatch.jobs.account import Account
-from llmbatch.jobs.chronicle import hashed
 from llmbatch.jobs.config import AnalyzeConfig, JobConfig, ProviderConfig
 from llmbatch.jobs.errors import ConfigError, SinkError
+from llmbatch.jobs.inputfacts import hashed
 from llmbatch.jobs.manifest import (
     BrokenManifest,
     Carried,
