@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 from command import Done, Running, command, running
 
 from faultserver import FaultServer
+from llmbatch.cli.exits import exit_of
+from llmbatch.cli.options import settings_from
+from llmbatch.cli.run import run
+from llmbatch.jobs.config import JobConfig
+from llmbatch.jobs.job import run_job_async
 
 
 class Desk:
@@ -67,3 +73,21 @@ class Desk:
         found = {line["id"]: line for line in lines}
         assert len(found) == len(lines), "an id occurs twice"
         return found
+
+
+class Here(Desk):
+    """The same with every job in this process, for tests of what a job leaves behind.
+
+    How a process ends, and what it says, is not seen; the working folder has to be ``folder``.
+    """
+
+    async def run(
+        self, *args: str | Path, route: bool = True, env: Mapping[str, str] | None = None, **_: Any
+    ) -> Done:
+        """The exit code alone; raises what stops a job before it begins."""
+        words = [str(arg) for arg in (*args, *self._route(route))]
+        with run.make_context("run", words) as ctx:
+            config = settings_from(ctx).config
+        assert isinstance(config, JobConfig)
+        summary = await run_job_async(config, environ=env or {})
+        return Done(exit_of(summary, config.max_failed), "", "")

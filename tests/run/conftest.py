@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from desk import Desk
+from desk import Desk, Here
 
 from faultserver import FaultServer
 
@@ -32,3 +32,9 @@ async def third() -> AsyncIterator[FaultServer]:
 @pytest.fixture
 def desk(tmp_path: Path, server: FaultServer) -> Desk:
     return Desk(tmp_path, server)
+
+
+@pytest.fixture
+def here(tmp_path: Path, server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> Here:
+    monkeypatch.chdir(tmp_path)
+    return Here(tmp_path, server)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk
+from desk import Desk, Here
 from faultreplies import Call, Recipe, answer
 from msgspec import structs
 
@@ -41,20 +41,20 @@ def system(call: Call) -> str | None:
     return first["content"] if first["role"] == "system" else None
 
 
-async def test_the_output_is_the_value_itself(desk: Desk) -> None:
-    desk.prompts(2)
+async def test_the_output_is_the_value_itself(here: Here) -> None:
+    here.prompts(2)
     fenced = f"Here you are:\n```json\n{json.dumps(GOOD, indent=1)}\n```\n"
-    desk.server.replies = [answer(json.dumps(GOOD)), answer(fenced)]
-    done = await desk.run("in.jsonl", "--schema", SHORT)
+    here.server.replies = [answer(json.dumps(GOOD)), answer(fenced)]
+    done = await here.run("in.jsonl", "--schema", SHORT)
     assert done.code == 0, done
-    assert [row["output"] for row in desk.lines()] == [GOOD, GOOD]
-    assert len(desk.server.calls) == 2
+    assert [row["output"] for row in here.lines()] == [GOOD, GOOD]
+    assert len(here.server.calls) == 2
 
 
 async def test_a_bad_answer_is_asked_for_once_again_and_its_text_is_kept_where_that_does_not_help(
-    desk: Desk,
+    here: Here,
 ) -> None:
-    desk.prompts(2)
+    here.prompts(2)
 
     def reply(call: Call) -> Recipe:
         first, *again = [m["content"] for m in call.body["messages"] if m["role"] == "user"]
@@ -62,27 +62,27 @@ async def test_a_bad_answer_is_asked_for_once_again_and_its_text_is_kept_where_t
             return answer("I would rather not.")
         return answer(json.dumps(GOOD) if again else '{"name": "Ada"}')
 
-    desk.server.replies = reply
-    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 1
-    assert len(desk.server.calls) == 4
-    good, bad = desk.results()["r1"], desk.results()["r2"]
+    here.server.replies = reply
+    assert (await here.run("in.jsonl", "--schema", SHORT)).code == 1
+    assert len(here.server.calls) == 4
+    good, bad = here.results()["r1"], here.results()["r2"]
     assert (good["status"], good["output"]) == ("ok", GOOD)
     assert good["metrics"]["retried"] == ["invalid_output"]
     problem = '"score" is a required property'
-    assert any(problem in call.body["messages"][-1]["content"] for call in desk.server.calls)
+    assert any(problem in call.body["messages"][-1]["content"] for call in here.server.calls)
     assert (bad["status"], bad["output"]) == ("invalid_output", "I would rather not.")
     assert bad["error"]["type"] == "invalid_output"
-    desk.server.calls.clear()
-    desk.server.replies = answer(json.dumps(GOOD))
-    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 0
-    assert desk.results()["r2"]["output"] == GOOD
-    assert len(desk.server.calls) == 1
+    here.server.calls.clear()
+    here.server.replies = answer(json.dumps(GOOD))
+    assert (await here.run("in.jsonl", "--schema", SHORT)).code == 0
+    assert here.results()["r2"]["output"] == GOOD
+    assert len(here.server.calls) == 1
 
 
 async def test_a_server_that_is_known_by_its_address_is_told_in_the_system_message(
-    desk: Desk,
+    here: Here,
 ) -> None:
-    desk.write(
+    here.write(
         {"id": "none", "prompt": "a"},
         {"id": "own", "prompt": "b", "system": "Be kind."},
         {"id": "said", "messages": [{"role": "developer", "content": "Be terse."},
@@ -91,9 +91,9 @@ async def test_a_server_that_is_known_by_its_address_is_told_in_the_system_messa
             {"role": "system", "content": [{"type": "text", "text": "Be glad."}]},
             {"role": "user", "content": "d"}]},
     )  # fmt: skip
-    desk.server.replies = answer(json.dumps(GOOD))
-    assert (await desk.run("in.jsonl", "--schema", SHORT)).code == 0
-    said = {call.body["messages"][-1]["content"]: call for call in desk.server.calls}
+    here.server.replies = answer(json.dumps(GOOD))
+    assert (await here.run("in.jsonl", "--schema", SHORT)).code == 0
+    said = {call.body["messages"][-1]["content"]: call for call in here.server.calls}
     words = said["a"].body["messages"][0]["content"]
     assert said["a"].body["messages"][0]["role"] == "system"
     assert words.startswith("Answer with JSON alone")
@@ -116,14 +116,14 @@ async def test_a_server_that_is_known_by_its_address_is_told_in_the_system_messa
      ("gemini/gemini-2.5-flash", "GEMINI_API_KEY", "")],
 )  # fmt: skip
 async def test_a_provider_with_a_request_for_it_is_sent_that_alone(
-    desk: Desk, model: str, key: str, version: str
+    here: Here, model: str, key: str, version: str
 ) -> None:
-    desk.prompts(1)
-    desk.server.replies = answer(json.dumps(GOOD))
-    args = ("--base-url", desk.server.root + version, "-m", model, "--schema", SHORT)
-    done = await desk.run("in.jsonl", *args, route=False, env={key: "k"})
+    here.prompts(1)
+    here.server.replies = answer(json.dumps(GOOD))
+    args = ("--base-url", here.server.root + version, "-m", model, "--schema", SHORT)
+    done = await here.run("in.jsonl", *args, route=False, env={key: "k"})
     assert done.code == 0, done
-    (call,) = desk.server.calls
+    (call,) = here.server.calls
     body = call.body
     match model.partition("/")[0]:
         case "openai":
@@ -140,7 +140,7 @@ async def test_a_provider_with_a_request_for_it_is_sent_that_alone(
             assert body["generationConfig"]["responseMimeType"] == "application/json"
             assert "systemInstruction" not in body
     assert form == FORM
-    assert desk.results()["r1"]["output"] == GOOD
+    assert here.results()["r1"]["output"] == GOOD
 
 
 async def test_with_a_fallback_that_has_no_request_for_it_the_prompt_says_it(
@@ -158,29 +158,29 @@ async def test_with_a_fallback_that_has_no_request_for_it_the_prompt_says_it(
     assert "JSON alone" in (system(call) or "")
 
 
-async def test_a_row_keeps_a_form_of_its_own_and_is_checked_all_the_same(desk: Desk) -> None:
+async def test_a_row_keeps_a_form_of_its_own_and_is_checked_all_the_same(here: Here) -> None:
     own = {"type": "json_object"}
-    desk.write({"id": "own", "prompt": "JSON, please", "response_format": own})
-    desk.server.replies = [answer('{"other": 1}'), answer(json.dumps(GOOD))]
-    args = ("--base-url", desk.server.url, "-m", "openai/gpt-5", "--schema", SHORT)
-    done = await desk.run("in.jsonl", *args, route=False, env={"OPENAI_API_KEY": "k"})
+    here.write({"id": "own", "prompt": "JSON, please", "response_format": own})
+    here.server.replies = [answer('{"other": 1}'), answer(json.dumps(GOOD))]
+    args = ("--base-url", here.server.url, "-m", "openai/gpt-5", "--schema", SHORT)
+    done = await here.run("in.jsonl", *args, route=False, env={"OPENAI_API_KEY": "k"})
     assert done.code == 0, done
-    assert [call.body["response_format"] for call in desk.server.calls] == [own, own]
+    assert [call.body["response_format"] for call in here.server.calls] == [own, own]
 
 
-async def test_another_schema_runs_the_rows_again_also_where_the_same_is_sent(desk: Desk) -> None:
-    desk.prompts(2)
-    desk.server.replies = answer(json.dumps(GOOD))
-    args = ("--base-url", desk.server.url, "-m", "openai/gpt-5")
+async def test_another_schema_runs_the_rows_again_also_where_the_same_is_sent(here: Here) -> None:
+    here.prompts(2)
+    here.server.replies = answer(json.dumps(GOOD))
+    args = ("--base-url", here.server.url, "-m", "openai/gpt-5")
     env = {"OPENAI_API_KEY": "k"}
     for schema, asked in ((FORM, 2), (FORM, 0), ({**FORM, "minProperties": 2}, 2)):
-        (desk.folder / "s.json").write_text(json.dumps(schema))
-        done = await desk.run("in.jsonl", *args, "--schema", "s.json", route=False, env=env)
+        (here.folder / "s.json").write_text(json.dumps(schema))
+        done = await here.run("in.jsonl", *args, "--schema", "s.json", route=False, env=env)
         assert done.code == 0, done
-        assert len(desk.server.calls) == asked
-        desk.server.calls.clear()
-    assert (await desk.run("in.jsonl", *args, route=False, env=env)).code == 0
-    assert len(desk.server.calls) == 2, "without a schema it is another request again"
+        assert len(here.server.calls) == asked
+        here.server.calls.clear()
+    assert (await here.run("in.jsonl", *args, route=False, env=env)).code == 0
+    assert len(here.server.calls) == 2, "without a schema it is another request again"
 
 
 BAD: list[tuple[str, Any, str]] = [

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from desk import Desk
+from desk import Desk, Here
 from faultreplies import answer, error, held
 from msgspec import structs
 from watching import Watch, dying_at
@@ -59,10 +59,10 @@ def asked(desk: Desk) -> list[str]:
     return prompts
 
 
-async def test_a_csv_becomes_results(desk: Desk) -> None:
-    people(desk)
-    assert (await desk.run("in.csv", *HELLO)).code == 0
-    results = desk.results("in.results.jsonl")
+async def test_a_csv_becomes_results(here: Here) -> None:
+    people(here)
+    assert (await here.run("in.csv", *HELLO)).code == 0
+    results = here.results("in.results.jsonl")
     assert results["a"]["metadata"] == {"name": "Ada", "zip": "00123", "note": "two\nlines"}
     assert [row["line"] for row in results.values()] == [2, 4, 5]
 
@@ -96,69 +96,69 @@ async def test_a_table_is_in_the_order_of_the_input(desk: Desk) -> None:
     assert [row["n"] for row in table(desk.folder / "out.tsv", "\t")] == [str(n) for n in range(30)]
 
 
-async def test_the_same_command_resumes_and_makes_the_same_table(desk: Desk) -> None:
-    people(desk)
-    desk.server.replies = lambda call: error(400) if "Bo" in call.prompt else answer()
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 1
-    asked(desk)
-    failed = table(desk.folder / "out.csv")[1]
+async def test_the_same_command_resumes_and_makes_the_same_table(here: Here) -> None:
+    people(here)
+    here.server.replies = lambda call: error(400) if "Bo" in call.prompt else answer()
+    assert (await here.run("in.csv", *HELLO, "-o", "out.csv")).code == 1
+    asked(here)
+    failed = table(here.folder / "out.csv")[1]
     assert (failed["status"], failed["output"]) == ("error", "")
     assert failed["error"].startswith("bad_request: ")
-    desk.server.replies = None
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
-    assert asked(desk) == ["Greet Bo, Jr."]
-    before = (desk.folder / "out.csv").read_bytes()
-    assert [row["status"] for row in table(desk.folder / "out.csv")] == ["ok"] * 3
-    (desk.folder / "out.csv").unlink()
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
-    assert asked(desk) == []
-    assert (desk.folder / "out.csv").read_bytes() == before
+    here.server.replies = None
+    assert (await here.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
+    assert asked(here) == ["Greet Bo, Jr."]
+    before = (here.folder / "out.csv").read_bytes()
+    assert [row["status"] for row in table(here.folder / "out.csv")] == ["ok"] * 3
+    (here.folder / "out.csv").unlink()
+    assert (await here.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
+    assert asked(here) == []
+    assert (here.folder / "out.csv").read_bytes() == before
 
 
-async def test_columns_are_those_of_the_input_as_it_is_now(desk: Desk) -> None:
-    people(desk)
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
-    asked(desk)
-    people(desk, 'new,id,name,zip\n1,c,Čapek,8\n2,b,"Bo, Jr.",\n3,d,Dan,\n')
-    (desk.folder / "out.parquet.jsonl").write_bytes((desk.folder / "out.csv.jsonl").read_bytes())
+async def test_columns_are_those_of_the_input_as_it_is_now(here: Here) -> None:
+    people(here)
+    assert (await here.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
+    asked(here)
+    people(here, 'new,id,name,zip\n1,c,Čapek,8\n2,b,"Bo, Jr.",\n3,d,Dan,\n')
+    (here.folder / "out.parquet.jsonl").write_bytes((here.folder / "out.csv.jsonl").read_bytes())
     for form in ("csv", "parquet"):
-        assert (await desk.run("in.csv", *HELLO, "-o", f"out.{form}")).code == 0
-        assert asked(desk) == ["Greet Dan"]
-    rows = table(desk.folder / "out.csv")
+        assert (await here.run("in.csv", *HELLO, "-o", f"out.{form}")).code == 0
+        assert asked(here) == ["Greet Dan"]
+    rows = table(here.folder / "out.csv")
     assert list(rows[0])[:6] == ["new", "id", "name", "zip", "note", "output"]
     assert [[row["new"], row["id"], row["zip"]] for row in rows] == [
         ["1", "c", "8"], ["2", "b", ""], ["3", "d", ""], ["", "a", "00123"]]  # fmt: skip
     assert rows[3]["note"] == "two\nlines", "what the input has no more is kept as it was"
-    found = pq.read_table(desk.folder / "out.parquet").select(["new", "id", "output"]).to_pylist()
+    found = pq.read_table(here.folder / "out.parquet").select(["new", "id", "output"]).to_pylist()
     assert [[row["new"] or "", row["id"]] for row in found] == [
         [row["new"], row["id"]] for row in rows]  # fmt: skip
 
 
-async def test_a_pattern_does_not_take_the_results_of_a_table_for_input(desk: Desk) -> None:
-    desk.prompts(2)
+async def test_a_pattern_does_not_take_the_results_of_a_table_for_input(here: Here) -> None:
+    here.prompts(2)
     for _ in range(2):
-        assert (await desk.run("*.jsonl", "-o", "out.csv")).code == 0
-    assert len(table(desk.folder / "out.csv")) == len(desk.server.calls) == 2
+        assert (await here.run("*.jsonl", "-o", "out.csv")).code == 0
+    assert len(table(here.folder / "out.csv")) == len(here.server.calls) == 2
 
 
-async def test_a_table_can_be_the_input_of_another_job(desk: Desk) -> None:
-    people(desk)
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
-    desk.server.calls.clear()
-    route = ("--base-url", desk.server.url, "-m", "other")
+async def test_a_table_can_be_the_input_of_another_job(here: Here) -> None:
+    people(here)
+    assert (await here.run("in.csv", *HELLO, "-o", "out.csv")).code == 0
+    here.server.calls.clear()
+    route = ("--base-url", here.server.url, "-m", "other")
     again = ("--template", "Shorten {{output}}", "-o", "short.csv")
-    assert (await desk.run("out.csv", *again, *route, route=False)).code == 0
-    assert {call.body["model"] for call in desk.server.calls} == {"other"}
-    row = table(desk.folder / "short.csv")[0]
+    assert (await here.run("out.csv", *again, *route, route=False)).code == 0
+    assert {call.body["model"] for call in here.server.calls} == {"other"}
+    row = table(here.folder / "short.csv")[0]
     assert (row["llm_model"], row["llm_llm_model"]) == ("m", "other")
 
 
-async def test_rows_that_ask_the_same_keep_their_own_columns(desk: Desk) -> None:
-    people(desk, "id,name,note\na,Ada,x\nb,Ada,y\n")
-    assert (await desk.run("in.csv", *HELLO, "-o", "OUT.CSV")).code == 0
-    assert [(r["id"], r["note"]) for r in table(desk.folder / "OUT.CSV")] == [
+async def test_rows_that_ask_the_same_keep_their_own_columns(here: Here) -> None:
+    people(here, "id,name,note\na,Ada,x\nb,Ada,y\n")
+    assert (await here.run("in.csv", *HELLO, "-o", "OUT.CSV")).code == 0
+    assert [(r["id"], r["note"]) for r in table(here.folder / "OUT.CSV")] == [
         ("a", "x"), ("b", "y")]  # fmt: skip
-    assert asked(desk) == ["Greet Ada"]
+    assert asked(here) == ["Greet Ada"]
 
 
 async def test_a_run_that_was_killed_goes_on_and_loses_nothing(desk: Desk) -> None:
@@ -216,29 +216,29 @@ async def test_a_kill_while_the_table_is_written_leaves_the_old_one_or_the_new(
     asked(desk)
 
 
-async def test_a_run_that_stops_early_leaves_a_table_of_what_is_done(desk: Desk) -> None:
-    people(desk, "n\n" + "".join(f"{n}\n" for n in range(9)))
-    desk.server.replies = lambda call: error(401) if call.prompt == "n 4" else answer()
+async def test_a_run_that_stops_early_leaves_a_table_of_what_is_done(here: Here) -> None:
+    people(here, "n\n" + "".join(f"{n}\n" for n in range(9)))
+    here.server.replies = lambda call: error(401) if call.prompt == "n 4" else answer()
     args = ("in.csv", "--template", "n {{n}}", "-o", "out.csv", "--concurrency", "1")
-    assert (await desk.run(*args)).code == 4
-    rows = table(desk.folder / "out.csv")
+    assert (await here.run(*args)).code == 4
+    rows = table(here.folder / "out.csv")
     assert [row["n"] for row in rows if row["status"] == "ok"][:4] == ["0", "1", "2", "3"]
-    desk.server.replies = None
-    assert (await desk.run(*args)).code == 0
-    assert [row["n"] for row in table(desk.folder / "out.csv")] == [str(n) for n in range(9)]
+    here.server.replies = None
+    assert (await here.run(*args)).code == 0
+    assert [row["n"] for row in table(here.folder / "out.csv")] == [str(n) for n in range(9)]
 
 
-async def test_a_table_of_somebody_else_is_overwritten_only_by_force(desk: Desk) -> None:
-    people(desk)
-    people(desk, "my own\n", "out.csv")
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.csv", "--fresh", "--force")).code == 0
-    assert len(table(desk.folder / "out.csv")) == 3
+async def test_a_table_of_somebody_else_is_overwritten_only_by_force(here: Here) -> None:
+    people(here)
+    people(here, "my own\n", "out.csv")
+    assert (await here.run("in.csv", *HELLO, "-o", "out.csv", "--fresh", "--force")).code == 0
+    assert len(table(here.folder / "out.csv")) == 3
 
 
-async def test_columns_of_the_input_keep_their_names(desk: Desk) -> None:
-    people(desk, "name,status,output,llm_status\nAda,new,x,y\n")
-    assert (await desk.run("in.csv", *HELLO, "--format", "csv")).code == 0
-    (row,) = table(desk.folder / "in.results.csv")
+async def test_columns_of_the_input_keep_their_names(here: Here) -> None:
+    people(here, "name,status,output,llm_status\nAda,new,x,y\n")
+    assert (await here.run("in.csv", *HELLO, "--format", "csv")).code == 0
+    (row,) = table(here.folder / "in.results.csv")
     assert (row["status"], row["output"], row["llm_status"]) == ("new", "x", "y")
     assert (row["llm_output"], row["llm_llm_status"]) == ("You said: Greet Ada", "ok")
 
@@ -261,28 +261,28 @@ SCHEMA = "name:str, score:int, tags:str[], ok:bool?"
 VALUE = {"name": "Ada", "score": 7, "tags": ["x", "y"], "ok": None}
 
 
-async def test_data_have_a_column_a_property(desk: Desk) -> None:
-    people(desk)
-    desk.server.replies = lambda call: answer(
+async def test_data_have_a_column_a_property(here: Here) -> None:
+    people(here)
+    here.server.replies = lambda call: answer(
         "no data" if "Bo" in call.prompt or "can't" in call.prompt else json.dumps(VALUE)
     )
-    done = await desk.run("in.csv", *HELLO, "--schema", SCHEMA, "-o", "out.csv")
+    done = await here.run("in.csv", *HELLO, "--schema", SCHEMA, "-o", "out.csv")
     assert done.code == 1
-    good, bad, _ = table(desk.folder / "out.csv")
+    good, bad, _ = table(here.folder / "out.csv")
     assert list(good)[4:] == ["llm_name", "score", "tags", "ok", *ENDING]
     assert [good[name] for name in list(good)[4:8]] == ["Ada", "7", '["x","y"]', ""]
     assert (bad["status"], bad["score"]) == ("invalid_output", "")
     assert bad["error"].startswith("invalid_output: ")
-    assert desk.results("out.csv.jsonl")["b"]["output"] == "no data"
+    assert here.results("out.csv.jsonl")["b"]["output"] == "no data"
 
 
-async def test_selected_columns_are_the_only_ones_of_the_answer(desk: Desk) -> None:
-    people(desk)
-    desk.server.replies = answer(json.dumps(VALUE))
+async def test_selected_columns_are_the_only_ones_of_the_answer(here: Here) -> None:
+    people(here)
+    here.server.replies = answer(json.dumps(VALUE))
     select = ("--select", "first=$.tags[0]", "--select", "$.score", "--select", "$")
-    done = await desk.run("in.csv", *HELLO, "--schema", SCHEMA, "-o", "out.csv", *select)
+    done = await here.run("in.csv", *HELLO, "--schema", SCHEMA, "-o", "out.csv", *select)
     assert done.code == 0, done
-    row = table(desk.folder / "out.csv")[0]
+    row = table(here.folder / "out.csv")[0]
     assert list(row)[4:] == ["first", "score", "output", *ENDING]
     assert (row["first"], row["score"], json.loads(row["output"])) == ("x", "7", VALUE)
 
@@ -349,7 +349,7 @@ async def test_rows_of_different_shapes_lose_nothing(desk: Desk) -> None:
     assert json.loads(streamed[1]["metadata"]) == {"new": True}
 
 
-async def test_parquet_goes_through_with_its_types(desk: Desk) -> None:
+async def test_parquet_goes_through_with_its_types(here: Here) -> None:
     source = pa.table({
         "id": pa.array([1, 2], pa.int32()),
         "name": ["Ada", None],
@@ -363,12 +363,12 @@ async def test_parquet_goes_through_with_its_types(desk: Desk) -> None:
         "who": [{"first": "A", "ages": [1]}, None],
         "kind": pa.array(["x", None]).dictionary_encode(),
     })  # fmt: skip
-    pq.write_table(source, desk.folder / "in.parquet")
-    desk.server.replies = answer(json.dumps(VALUE))
+    pq.write_table(source, here.folder / "in.parquet")
+    here.server.replies = answer(json.dumps(VALUE))
     args = ("--template", "Greet {{who}}", "--schema", SCHEMA)
-    done = await desk.run("in.parquet", *args, "-o", "out.parquet")
+    done = await here.run("in.parquet", *args, "-o", "out.parquet")
     assert done.code == 0, done
-    found = pq.read_table(desk.folder / "out.parquet")
+    found = pq.read_table(here.folder / "out.parquet")
     assert found.select(source.schema.names).equals(source)
     assert found.schema.field("score").type == pa.int64()
     assert found.schema.field("llm_ok").type == pa.bool_()
@@ -378,15 +378,15 @@ async def test_parquet_goes_through_with_its_types(desk: Desk) -> None:
     assert found["tags"].to_pylist() == ['["x","y"]'] * 2
 
 
-async def test_a_csv_becomes_parquet_of_texts_and_json_of_its_types(desk: Desk) -> None:
-    people(desk)
-    assert (await desk.run("in.csv", *HELLO, "-o", "out.parquet")).code == 0
-    found = pq.read_table(desk.folder / "out.parquet")
+async def test_a_csv_becomes_parquet_of_texts_and_json_of_its_types(here: Here) -> None:
+    people(here)
+    assert (await here.run("in.csv", *HELLO, "-o", "out.parquet")).code == 0
+    found = pq.read_table(here.folder / "out.parquet")
     assert found["zip"].to_pylist() == ["00123", "", "7"]
     assert found["input_tokens"].type == pa.int64()
-    desk.write({"prompt": "x", "n": 1, "f": 1.5, "b": True, "m": 1}, {"prompt": "y", "m": "z"})
-    assert (await desk.run("in.jsonl", "-o", "json.parquet")).code == 0
-    found = pq.read_table(desk.folder / "json.parquet")
+    here.write({"prompt": "x", "n": 1, "f": 1.5, "b": True, "m": 1}, {"prompt": "y", "m": "z"})
+    assert (await here.run("in.jsonl", "-o", "json.parquet")).code == 0
+    found = pq.read_table(here.folder / "json.parquet")
     kinds = {name: str(found[name].type) for name in ("prompt", "n", "f", "b", "m")}
     assert kinds == {"prompt": "string", "n": "int64", "f": "double", "b": "bool", "m": "string"}
     assert found["m"].to_pylist() == ["1", "z"]
