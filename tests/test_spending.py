@@ -310,6 +310,38 @@ def test_no_order_of_events_takes_a_ledger_beyond_its_caps(
         assert ledger.aside[unit] == sum(worst[unit] for worst in under_way)
 
 
+@given(*[st.integers(0, 10**6)] * 6)
+def test_a_lease_has_room_for_what_needs_it_and_stays_within_the_caps(
+    money: int, tokens: int, aside: int, more: int, cap: int, wanted: int
+) -> None:
+    ledger = Ledger(Caps(cost=cap / UNIT, tokens=cap), Amount(money, tokens))
+    ledger.set_aside(Amount(aside, more))
+    needed = (money + aside + wanted, tokens + more + wanted)
+    for lease, need in zip(ledger.lease(Amount(wanted, wanted)), needed, strict=True):
+        assert need <= lease <= max(need, cap)
+        assert lease - need <= max(aside + wanted, more + wanted, cap // 50)
+
+
+def test_nothing_is_sent_before_it_is_written_down() -> None:
+    provider = Scripted(always=said(1))
+    study = Ran(provider, caps=Caps(tokens=1000))
+    asked: list[int] = []
+
+    async def main() -> None:
+        call = study.call()
+        spending = study.spending
+        assert spending is not None
+        spending.write_down(lambda: asked.append(spending.lease.tokens))
+        task = asyncio.create_task(call(row(), Chair()))
+        await VirtualClock().sleep(5)
+        assert provider.asked == []
+        assert asked, "somebody is told to write it down"
+        spending.written(spending.lease)
+        assert (await task).status == "ok"
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize(
     ("usd", "cap", "most"),
     [(1.0, "$1.00", "$1.00"), (0.0312, "$0.0312", "$0.032"), (1234.5, "$1,234.50", "$1,234.50"),
