@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,13 @@ def test_a_foreign_file_is_refused_and_named(tmp_path: Path, data: bytes) -> Non
     with pytest.raises(ConfigError, match=r"manifest\.json: is no manifest of llmbatch.*move it"):
         find_manifest(tmp_path / "o.jsonl")
     assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "o.jsonl.manifest.json")
+    with pytest.raises(ConfigError, match="is no manifest of llmbatch"):
+        find_manifest(tmp_path / "o.jsonl")
 
 
 def test_a_later_version_may_say_more(tmp_path: Path) -> None:
