@@ -196,9 +196,14 @@ def flag_leaves(flags: Mapping[str, Any]) -> Leaves:
         if name not in JOB or name in MAPPINGS:
             raise ConfigError(f"{name}: not a setting that a flag can hold")
         flag = _FLAGS.get(name) or _flag(name, value)
+        if name in _GUARDS and value == "":  # a script's variable that was never set
+            raise ConfigError(f"{flag}: is empty; leave it out to go without")
         leaves[(name,)] = Leaf(_flat((name,), value, flag), flag)
     return leaves
 
+
+_GUARDS = frozenset({"max_cost", "max_tokens_total", "canary", "schema"})
+"""What a job is guarded by: to be taken out by leaving it out, never by an accident."""
 
 _FLAGS = {
     "inputs": "command line",

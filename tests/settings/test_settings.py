@@ -304,6 +304,8 @@ def test_variables_of_others_are_left_alone(loaded: Load, variable: str) -> None
         ({"stall_timeout": "0"}, '--stall-timeout: must be above 0, got "0"'),
         ({"params": {"max_tokens": "x"}}, '--max-tokens: must be a number, got "x"'),
         ({"params": {"top_p": "x"}}, '--param top_p: must be a number, got "x"'),
+        ({"max_cost": ""}, "--max-cost: is empty; leave it out to go without"),
+        ({"schema": ""}, "--schema: is empty; leave it out to go without"),
     ],
 )
 def test_a_wrong_flag_is_named(mistake: Mistake, flags: dict[str, Any], message: str) -> None:
