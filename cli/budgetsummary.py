@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmbatch.jobs.budget import Budget
+from llmbatch.jobs.budget.figures import Budget
 from llmbatch.jobs.summary import Summary
 
 from .figures import money

@@ -60,7 +60,7 @@ def show(ctx: click.Context, /, *, as_json: bool, **_: Any) -> None:
 
 
 def _rows(settings: Settings) -> Iterator[tuple[str, Any, str]]:
-    from llmbatch.jobs.masks import masked
+    from llmbatch.jobs.manifest.masks import masked
 
     for key, origin in settings.origins.items():
         yield key, masked(key, _value(settings, key)), origin

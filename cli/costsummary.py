@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmbatch.jobs.bill import REPORTED
+from llmbatch.jobs.prices.bill import REPORTED
 from llmbatch.jobs.prices.published import PROVIDERS, installed
 from llmbatch.jobs.summary import Summary
 

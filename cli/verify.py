@@ -42,7 +42,7 @@ def verify(ctx: click.Context, /, *, path: str, as_json: bool, require_ok: bool,
 
     Exit codes: 0 all is well, 1 it is not, 2 usage, 3 something can't be read.
     """
-    from llmbatch.jobs.verification import verify as check
+    from llmbatch.jobs.verification.verification import verify as check
 
     from .verifyfigures import as_text, to_json
 

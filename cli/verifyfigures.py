@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from llmbatch.jobs.findings import Finding, Found
-from llmbatch.jobs.verification import Verification
+from llmbatch.jobs.verification.findings import Finding, Found
+from llmbatch.jobs.verification.verification import Verification
 
 from .terminal import as_json, printable
 

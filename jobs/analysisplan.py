@@ -13,7 +13,7 @@ from .drain import Drain
 from .emptyanswers import NeverEmpty
 from .errors import ConfigError
 from .fold.part import Part
-from .masks import masked_config
+from .manifest.masks import masked_config
 from .model import Chunk, Fold, Request
 from .ports import Clock, Observer, Worker
 from .promptfile import PromptFile

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from .answer import Answer
-from .booking import Booking
 from .breaker import LONGEST_COOLDOWN, counts, nobody_there
+from .budget.booking import Booking
+from .budget.spending import Spending
 from .errors import (
     ConnectionFailed,
     FatalError,
@@ -28,7 +29,6 @@ from .ports import Clock, Observer, Permit, Seat, TextHeard, TurnedAway
 from .progress import Progress, rejected
 from .retry import Decision, GiveUp, Retry, RetryPolicy, decide
 from .routes import Routes
-from .spending import Spending
 
 BROKEN_STREAMS = 3
 """Streams of one row that must break, on a route where none was ever whole, before the row is asked

@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 from msgspec import Struct, structs
 
-from .account import Account
+from .budget.ledger import UNIT, Amount
+from .budget.spending import Spending
 from .drain import Drain, Stop
 from .errors import LlmbatchError, SinkError
 from .events import Noted
-from .inputfacts import input_facts
-from .ledger import UNIT, Amount
-from .manifest import (
+from .manifest.account import Account
+from .manifest.inputs import input_facts
+from .manifest.manifest import (
     BrokenManifest,
     Carried,
     Manifest,
@@ -35,7 +36,6 @@ from .manifest import (
 from .ports import Observer
 from .providers.registry import Route
 from .sinks.file import FileSink
-from .spending import Spending
 from .summary import Summary
 
 NOTED_EVERY = 2.0

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from msgspec import ValidationError, convert, structs
 
+from .budget.ledger import Amount, Caps, in_units
+from .budget.spending import Spending, unpriced
 from .call import Call
 from .clock import SystemClock
 from .config import JobConfig
@@ -24,15 +26,13 @@ from .filelimit import make_room, room_for
 from .halts.rule import Rule
 from .halts.watch import rules_of
 from .lanes import Opening, fit_of
-from .ledger import Amount, Caps, in_units
-from .manifest import Carried
+from .manifest.manifest import Carried
 from .ports import Observer, Sink, Source, TextHeard, Worker
 from .prices.book import PriceBook
 from .providers.registry import Route, resolve
 from .retry import RetryPolicy
 from .routes import Routes
 from .sources.parameters import job_params
-from .spending import Spending, unpriced
 from .summary import Tally
 
 REPORTS_COSTS = "openrouter"

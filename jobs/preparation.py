@@ -10,8 +10,8 @@ from .chronicle import Facts
 from .config import JobConfig
 from .errors import ConfigError
 from .lanes import fit_of
-from .manifest import manifest_path
-from .masks import masked_config
+from .manifest.manifest import manifest_path
+from .manifest.masks import masked_config
 from .pipeline import same_file
 from .providers.registry import Route, model_for_row
 from .records import Format

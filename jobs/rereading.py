@@ -12,8 +12,8 @@ from msgspec import structs
 
 from .config import JobConfig
 from .errors import ConfigError
-from .manifest import Manifest
-from .masks import MASK
+from .manifest.manifest import Manifest
+from .manifest.masks import MASK
 from .preparation import row_parser
 from .providers.registry import Route, locate
 from .sources.rows import RowParser

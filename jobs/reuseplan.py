@@ -16,10 +16,10 @@ from .config import JobConfig
 from .errors import ConfigError
 from .events import CacheLost
 from .ports import Clock, Observer, Sink, TextHeard, Worker
+from .reuse.twins import RecentAnswers, Twins
+from .reuse.warming import Beginnings, Warming, Warmth
 from .sinks.file import FileSink
 from .sources.grouping import Grouped, Rows
-from .twins import RecentAnswers, Twins
-from .warming import Beginnings, Warming, Warmth
 
 if TYPE_CHECKING:
     from .cache.answers import Cache

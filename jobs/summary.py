@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 
 from msgspec import UNSET, Struct
 
-from .bill import Bill
 from .bound import Bound, Evidence, TimeSpent, bound
-from .budget import Budget
+from .budget.figures import Budget
 from .coverage import Analysis, Covering
 from .drain import Stop
 from .events import (
@@ -30,7 +29,8 @@ from .events import (
 )
 from .histogram import Histogram, Percentiles
 from .model import GOOD, Metrics, Tidied, Usage
-from .reuse import reuse
+from .prices.bill import Bill
+from .reuse.copies import reuse
 from .traffic import RouteFigures, Traffic
 
 NOTHING = Tidied()
@@ -44,7 +44,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     ``rows`` counts this run's rows by status; ``skipped`` the ones that an earlier run had done,
     by status as well. ``not_run`` is how many of the input's rows have no result yet, None where
     the input's length is not known. ``cost_usd`` is None when that of no row is
-    known; the other money is as in :class:`.bill.Bill`.
+    known; the other money is as in :class:`.prices.bill.Bill`.
     ``output_lines`` says what became of the lines that the output had before. ``first_invalid`` is
     why the first invalid row was none; what a provider said of a row stands in the output alone,
     as it may repeat the prompt. ``answered`` counts the rows that have an answer by who gave it,

@@ -9,10 +9,16 @@ from typing import Any
 from msgspec import structs
 from sampleresults import sample
 
-from llmbatch.jobs.account import Account
 from llmbatch.jobs.config import JobConfig
-from llmbatch.jobs.inputfacts import hashed
-from llmbatch.jobs.manifest import InputFacts, Manifest, RouteFacts, SchemaFacts, write_manifest
+from llmbatch.jobs.manifest.account import Account
+from llmbatch.jobs.manifest.inputs import hashed
+from llmbatch.jobs.manifest.manifest import (
+    InputFacts,
+    Manifest,
+    RouteFacts,
+    SchemaFacts,
+    write_manifest,
+)
 from llmbatch.jobs.model import Metrics, Rejected, Result, Row, Usage
 from llmbatch.jobs.preparation import Preparation
 from llmbatch.jobs.providers.registry import locate

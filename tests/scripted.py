@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmbatch.jobs.breaker import Breaker
+from llmbatch.jobs.budget.ledger import NOTHING, Amount, Caps
+from llmbatch.jobs.budget.spending import Spending
 from llmbatch.jobs.call import Call
 from llmbatch.jobs.config import JobConfig, PriceConfig
 from llmbatch.jobs.dialects import ANY_SERVER, Dialect
@@ -22,14 +24,12 @@ from llmbatch.jobs.errors import ProviderError
 from llmbatch.jobs.events import Event
 from llmbatch.jobs.fitting import Fit
 from llmbatch.jobs.lane import Lane
-from llmbatch.jobs.ledger import NOTHING, Amount, Caps
 from llmbatch.jobs.limits import open_gate
 from llmbatch.jobs.model import Delta, Quota, Request, Result, Row
 from llmbatch.jobs.ports import Hear
 from llmbatch.jobs.prices.book import PriceBook
 from llmbatch.jobs.retry import RetryPolicy
 from llmbatch.jobs.routes import Routes
-from llmbatch.jobs.spending import Spending
 from llmbatch.jobs.tokens import TokenCounter
 from virtualtime import VirtualClock
 

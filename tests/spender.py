@@ -9,6 +9,7 @@ from random import Random
 
 from scripted import DONE, Ran, Scripted, Step, ask, words
 
+from llmbatch.jobs.budget.ledger import NOTHING, UNIT, Amount, Caps
 from llmbatch.jobs.config import PriceConfig
 from llmbatch.jobs.drain import Stop
 from llmbatch.jobs.engines.local import LocalEngine
@@ -19,7 +20,6 @@ from llmbatch.jobs.errors import (
     RateLimited,
     StreamBroken,
 )
-from llmbatch.jobs.ledger import NOTHING, UNIT, Amount, Caps
 from llmbatch.jobs.model import Delta, Request, Result, Row, Status, Tidied, Usage
 from virtualtime import VirtualClock
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..model import Request, Result, Row
 from ..ports import Clock, Seat, Worker
-from ..reuse import of_cached, storable
+from ..reuse.copies import of_cached, storable
 from .answers import Cache
 
 

@@ -14,7 +14,7 @@ from ..fold.folding import Folding, NoFolding
 from ..fold.notes import part_of_chunk
 from ..fold.part import Part
 from ..fold.tree import Tree
-from ..manifest import Carried, carried
+from ..manifest.manifest import Carried, carried
 from ..model import GOOD, Chunk, DocumentFacts, Request, Result
 from ..pipeline import checked
 from ..sources.analysis import Chunks as Cutting

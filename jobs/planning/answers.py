@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..account import Account
 from ..errors import ConfigError, SinkError
+from ..manifest.account import Account
 from ..model import Request, Result
 from ..records import decode
 from ..sinks.opening import agrees, is_stream

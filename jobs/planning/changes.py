@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from ..errors import ConfigError
-from ..manifest import Manifest
+from ..manifest.manifest import Manifest
 from ..model import Row
 from ..preparation import Preparation
 from ..rereading import earlier_config, earlier_parser

@@ -15,7 +15,7 @@ from ..compact import CompactMap, OffsetTable
 from ..errors import SinkError
 from ..model import GOOD, Status, Usage
 from ..records import Format, read
-from ..reuse import ANSWERED
+from ..reuse.copies import ANSWERED
 from ..sinks.opening import agrees, is_stream
 from ..sinks.problems import unopened
 from ..sinks.resume import ResumeIndex, key

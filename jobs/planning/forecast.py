@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 
 from ..config import JobConfig
-from ..manifest import Carried, Manifest
+from ..manifest.manifest import Carried, Manifest
 from ..prices.book import PriceBook
 from ..providers.registry import Route
 from .asks import Asks

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..budget.worstcase import worst_case
 from ..errors import Unbounded
 from ..model import Request
 from ..tokens import TokenCounter
-from ..worstcase import worst_case
 from .asks import UNKNOWN
 
 _MORE = frozenset({"best_of", "prediction", "generation_config", "generationConfig", "thinking"})
@@ -16,7 +16,7 @@ _MORE = frozenset({"best_of", "prediction", "generation_config", "generationConf
 class Longest:
     """Tokens; :data:`.asks.UNKNOWN` where nobody knows. ``provider`` is as results show it.
 
-    The rule is that of :mod:`..worstcase`; rows with the same limit share its answer.
+    The rule is that of :mod:`..budget.worstcase`; rows with the same limit share its answer.
     """
 
     __slots__ = ("_counter", "_known", "_provider")

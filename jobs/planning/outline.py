@@ -9,7 +9,7 @@ from ..config import JobConfig
 from ..drain import Drain
 from ..errors import ConfigError
 from ..lanes import fit_of
-from ..manifest import BrokenManifest, Manifest, find_manifest
+from ..manifest.manifest import BrokenManifest, Manifest, find_manifest
 from ..prices.book import PriceBook
 from ..providers.registry import locate
 from ..sinks.opening import is_stream

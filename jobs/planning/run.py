@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..config import JobConfig
-from ..manifest import Carried, carried
+from ..manifest.manifest import Carried, carried
 from ..pipeline import checked
 from ..preparation import Preparation
 from .changes import Changes

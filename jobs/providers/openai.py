@@ -9,7 +9,7 @@ from msgspec import structs
 
 from ..dialects import Dialect
 from ..model import Request
-from . import chat, completions, embeddings, responses, responseswords
+from ..providers import chat, completions, embeddings, responses, responseswords
 from .failures import Failures
 from .wire import Prepared
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..errors import SinkError
 from ..model import Result, Row, Status, Tidied
 from ..records import decode
-from ..reuse import shareable
+from ..reuse.copies import shareable
 from .held import HeldFile
 from .resume import ResumeIndex
 from .tidy import InputOrder, tidy

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ..manifest import Manifest, read_manifest
+from ..manifest.manifest import Manifest, read_manifest
 
 PROC = Path("/proc")
 

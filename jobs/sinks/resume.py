@@ -7,11 +7,11 @@ from array import array
 from collections.abc import Iterator
 from typing import Self, get_args
 
-from ..account import Account
 from ..compact import CompactMap, OffsetTable
+from ..manifest.account import Account
 from ..model import FINAL, Status
 from ..records import Format, read
-from ..reuse import ANSWERED
+from ..reuse.copies import ANSWERED
 
 BLOCK = 1 << 20
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF

@@ -6,8 +6,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 
-from ..account import Account
 from ..compact import CompactMap
+from ..manifest.account import Account
 from ..model import Tidied
 from ..records import read
 from .held import HeldFile, Span

@@ -26,7 +26,7 @@ from llmbatch.jobs.clock import SystemClock
 from llmbatch.jobs.errors import ConfigError
 from llmbatch.jobs.model import UNSET, Result, Row, Usage
 from llmbatch.jobs.ports import Seat
-from llmbatch.jobs.reuse import reuse
+from llmbatch.jobs.reuse.copies import reuse
 
 VALUES: list[dict[str, Any]] = [
     {"output": "text"},

@@ -16,7 +16,7 @@ import pytest
 from msgspec import json
 
 from llmbatch.jobs.errors import OutputLocked
-from llmbatch.jobs.manifest import Manifest, write_manifest
+from llmbatch.jobs.manifest.manifest import Manifest, write_manifest
 from llmbatch.jobs.sinks import holder as module
 from llmbatch.jobs.sinks.holder import Holder, holder
 from llmbatch.jobs.sinks.lock import open_locked

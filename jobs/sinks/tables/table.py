@@ -11,7 +11,7 @@ from msgspec import Struct
 from ...errors import ConfigError, SinkError
 from ...model import Result
 from ...wholefile import check_writable, write_whole
-from . import delimited, journal, parquet
+from ..tables import delimited, journal, parquet
 from .columns import Column, apart
 from .journal import Again
 

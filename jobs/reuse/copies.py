@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec import UNSET, structs
 
-from .errors import PermanentError
-from .model import GOOD, Metrics, Request, Result, Usage
+from ..errors import PermanentError
+from ..model import GOOD, Metrics, Request, Result, Usage
 
 ANSWERED = frozenset({"ok", "truncated", "refused", "filtered"})
 """Statuses with which somebody answered the row, for good."""

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import ask
 
+from llmbatch.jobs.budget.worstcase import IMAGE, TEMPLATE, TOOL, WorstCase, worst_case
 from llmbatch.jobs.errors import Unbounded
 from llmbatch.jobs.model import Request
 from llmbatch.jobs.tokens import TokenCounter
-from llmbatch.jobs.worstcase import IMAGE, TEMPLATE, TOOL, WorstCase, worst_case
 
 COUNTER = TokenCounter()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from .config import JobConfig
-from .keys import safe_program, safe_variable
+from ..config import JobConfig
+from ..keys import safe_program, safe_variable
 
 MASK = "***"
 _SECRET = re.compile(

@@ -9,24 +9,24 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
-from .account import Account
-from .answerform import schema_of
-from .compact import CompactMap
-from .config import JobConfig
-from .errors import ConfigError, SourceError
+from ..answerform import schema_of
+from ..compact import CompactMap
+from ..config import JobConfig
+from ..errors import ConfigError, SourceError
+from ..manifest.account import Account
+from ..manifest.manifest import BrokenManifest, Manifest, find_manifest, manifest_path
+from ..model import GOOD, Row
+from ..pipeline import checked
+from ..preparation import row_parser
+from ..providers.registry import locate
+from ..records import read
+from ..rereading import earlier_config, earlier_parser
+from ..sinks.resume import key
+from ..sources.inputs import expand
+from ..sources.rows import RowParser
+from ..sources.scan import scan
 from .findings import SHOWN, Findings, Found
-from .manifest import BrokenManifest, Manifest, find_manifest, manifest_path
 from .manifestcheck import compare
-from .model import GOOD, Row
-from .pipeline import checked
-from .preparation import row_parser
-from .providers.registry import locate
-from .records import read
-from .rereading import earlier_config, earlier_parser
-from .sinks.resume import key
-from .sources.inputs import expand
-from .sources.rows import RowParser
-from .sources.scan import scan
 
 BLOCK = 1 << 20
 TABLES = (".csv", ".tsv", ".parquet")

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from .model import Request, Result, Row
-from .ports import Clock, Seat, Worker
+from ..model import Request, Result, Row
+from ..ports import Clock, Seat, Worker
 
 LENGTH = 4096
 """Characters that rows must have in common: about 1,024 tokens of English."""

@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from .model import Result
-from .prices.book import PriceBook
+from ..model import Result
+from .book import PriceBook
 
 REPORTED = "the provider's own figure"
 """Where a cost is from that came with the answer."""

@@ -15,8 +15,8 @@ from sampleresults import sample
 from llmbatch.jobs.config import JobConfig, ProviderConfig
 from llmbatch.jobs.drain import Stop
 from llmbatch.jobs.errors import ConfigError, SourceError
-from llmbatch.jobs.findings import Findings
-from llmbatch.jobs.verification import Verification, verify
+from llmbatch.jobs.verification.findings import Findings
+from llmbatch.jobs.verification.verification import Verification, verify
 
 OUT = "in.results.jsonl"
 NOTHING = JobConfig()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ..model import Usage
+from ..prices.price import Price
 from .ledger import Amount, in_units
-from .model import Usage
-from .prices.price import Price
 from .worstcase import WorstCase
 
 

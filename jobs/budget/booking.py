@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol
 
-from .lane import Lane
+from ..lane import Lane
+from ..model import Request, Usage
 from .ledger import Amount
-from .model import Request, Usage
 from .worstcase import WorstCase
 
 

@@ -9,10 +9,10 @@ from msgspec import structs
 from sampleresults import sample
 
 from llmbatch.cli.costsummary import cost_lines
-from llmbatch.jobs.bill import REPORTED, Bill
 from llmbatch.jobs.config import JobConfig, PriceConfig
 from llmbatch.jobs.events import JobStarted, RowFinished
 from llmbatch.jobs.model import Metrics, Result, Usage
+from llmbatch.jobs.prices.bill import REPORTED, Bill
 from llmbatch.jobs.prices.book import PriceBook
 from llmbatch.jobs.summary import Tally
 

@@ -6,11 +6,11 @@ import math
 import os
 from collections.abc import Sequence
 
-from .account import Account
+from ..manifest.account import Account
+from ..manifest.inputs import hashed
+from ..manifest.manifest import InputFacts, Manifest
+from ..sources.inputs import Input
 from .findings import Findings
-from .inputfacts import hashed
-from .manifest import InputFacts, Manifest
-from .sources.inputs import Input
 
 
 def compare(

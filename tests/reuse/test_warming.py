@@ -15,8 +15,8 @@ from scripted import Chair, Ending
 from llmbatch.jobs.errors import SourceError
 from llmbatch.jobs.model import Request, Result, Row, Status
 from llmbatch.jobs.ports import Seat
+from llmbatch.jobs.reuse.warming import KEPT, LENGTH, Beginnings, Warming, Warmth
 from llmbatch.jobs.sources.grouping import Grouped
-from llmbatch.jobs.warming import KEPT, LENGTH, Beginnings, Warming, Warmth
 from virtualtime import VirtualClock, run_virtual
 
 LONG = "You are a patient teacher. " * 200

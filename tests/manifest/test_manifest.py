@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sampleresults import sample
 
-from llmbatch.jobs.account import Account
 from llmbatch.jobs.config import AnalyzeConfig, JobConfig, ProviderConfig
 from llmbatch.jobs.errors import ConfigError, SinkError
-from llmbatch.jobs.inputfacts import hashed
-from llmbatch.jobs.manifest import (
+from llmbatch.jobs.manifest.account import Account
+from llmbatch.jobs.manifest.inputs import hashed
+from llmbatch.jobs.manifest.manifest import (
     BrokenManifest,
     Carried,
     InputFacts,
@@ -31,7 +31,7 @@ from llmbatch.jobs.manifest import (
     read_manifest,
     write_manifest,
 )
-from llmbatch.jobs.masks import masked_config
+from llmbatch.jobs.manifest.masks import masked_config
 from llmbatch.jobs.model import Usage
 
 NOW = "2026-11-22T10:31:07.123Z"

@@ -13,8 +13,8 @@ from scripted import Chair, Ending
 from llmbatch.jobs.clock import SystemClock
 from llmbatch.jobs.model import UNSET, Failure, Request, Result, Row, Status, Usage
 from llmbatch.jobs.ports import Seat
-from llmbatch.jobs.reuse import of_cached, of_twin, reuse, shareable
-from llmbatch.jobs.twins import RecentAnswers, Twins
+from llmbatch.jobs.reuse.copies import of_cached, of_twin, reuse, shareable
+from llmbatch.jobs.reuse.twins import RecentAnswers, Twins
 
 OVERLOADED = Failure("overloaded", 503, "busy", retryable=True)
 TOO_LONG = Failure("context_too_long", 400, "too long", retryable=False)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from scripted import DONE, Chair, Ran, Scripted, Step, ask, words
 from spender import Habits, Study, used
 
+from llmbatch.jobs.budget.ledger import UNIT, Amount, Caps, Ledger, dollars
+from llmbatch.jobs.budget.spending import HOPELESS
 from llmbatch.jobs.config import PriceConfig
 from llmbatch.jobs.errors import (
     BadRequest,
@@ -22,10 +24,8 @@ from llmbatch.jobs.errors import (
     StreamBroken,
     Unanswered,
 )
-from llmbatch.jobs.ledger import UNIT, Amount, Caps, Ledger, dollars
 from llmbatch.jobs.limits.gate import RouteGate
 from llmbatch.jobs.model import Delta, Request, Result, Usage
-from llmbatch.jobs.spending import HOPELESS
 from virtualtime import VirtualClock, run_virtual
 
 NOISE = 1e-9

@@ -16,11 +16,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from ..drain import Stop
+from ..errors import ConfigError, SinkError
+from ..traffic import RouteFigures
+from ..wholefile import is_special, write_whole
 from .account import Account
-from .drain import Stop
-from .errors import ConfigError, SinkError
-from .traffic import RouteFigures
-from .wholefile import is_special, write_whole
 
 SUFFIX = ".manifest.json"
 MAKER = "llmbatch/"

@@ -10,18 +10,18 @@ from contextlib import nullcontext
 
 from msgspec import Struct
 
+from ..drain import Drain, Stop
+from ..errors import NeverBounded, Unbounded, Unpriced
+from ..lane import Lane
+from ..model import Request, Usage
+from ..ports import Seat
+from ..prices.book import PriceBook
+from ..prices.price import Price
+from ..tokens import TokenCounter
 from .booking import Booking
-from .budget import Budget
-from .drain import Drain, Stop
-from .errors import NeverBounded, Unbounded, Unpriced
 from .excess import Excess
-from .lane import Lane
+from .figures import Budget
 from .ledger import NOTHING, UNIT, Amount, Caps, Ledger, dollars, in_units
-from .model import Request, Usage
-from .ports import Seat
-from .prices.book import PriceBook
-from .prices.price import Price
-from .tokens import TokenCounter
 from .worstcase import WorstCase, worst_case
 
 HOPELESS = 10
@@ -96,8 +96,8 @@ class Spending:
     async def book(self, lane: Lane, request: Request, seat: Seat) -> Booking:
         """Wait until the attempt is paid for; the caller opens what is returned, and settles it.
 
-        Raises :class:`.errors.Unpriced` and :class:`.errors.Unbounded` at once, where nobody can
-        say what it may use up, and :class:`.errors.NeverBounded` where that is so of the route's
+        Raises :class:`..errors.Unpriced` and :class:`..errors.Unbounded` at once, where nobody can
+        say what it may use up, and :class:`..errors.NeverBounded` where that is so of the route's
         first rows all; what ``seat`` raises, where the job is ending.
         """
         price = None if self._caps.cost is None else self._price(lane, request)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .model import Result
-from .records import Stored
+from ..model import Result
+from ..records import Stored
 
 
 class Account:

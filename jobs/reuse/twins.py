@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from .model import Request, Result, Row
-from .ports import Clock, Seat, Worker
-from .records import encode
-from .reuse import of_twin, shareable
+from ..model import Request, Result, Row
+from ..ports import Clock, Seat, Worker
+from ..records import encode
+from .copies import of_twin, shareable
 
 RECENT = 32 << 20
 """Bytes of answers that are kept in memory where the output can't be read back."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from .contexts import context_of, most_of_an_answer
-from .errors import Unbounded
-from .model import Request
-from .tokens import TokenCounter, counts_exactly
+from ..contexts import context_of, most_of_an_answer
+from ..errors import Unbounded
+from ..model import Request
+from ..tokens import TokenCounter, counts_exactly
 
 MESSAGE = 8
 TEMPLATE = 64
@@ -27,7 +27,7 @@ IMAGE_OF_4O_MINI = 50_000
 as GPT-4o, has up to 48,169."""
 
 DEFAULT_ANSWER = {"anthropic": 4096}
-"""What :mod:`.providers` asks for where a row does not, as the wire format wants a limit."""
+"""What :mod:`..providers` asks for where a row does not, as the wire format wants a limit."""
 
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _IMAGES = frozenset({"image", "image_url", "input_image"})
@@ -69,7 +69,7 @@ class WorstCase(Struct, frozen=True):
 
 
 def worst_case(request: Request, provider: str, counter: TokenCounter) -> WorstCase:
-    """What one attempt can use. Raises :class:`.errors.Unbounded` where nobody can say.
+    """What one attempt can use. Raises :class:`..errors.Unbounded` where nobody can say.
 
     No vocabulary has more tokens for a text than that has bytes in UTF-8, so that bytes bound what
     is read, with something for each message and for the model's template. Where the model's own

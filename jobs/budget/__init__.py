@@ -1,0 +1,1 @@
+"""What a job may use up, and a budget that holds."""

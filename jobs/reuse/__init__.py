@@ -1,0 +1,1 @@
+"""What is asked once only, and what is sent together."""
