@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from .job import run_job as run_job
     from .job import run_job_async as run_job_async
     from .model import Result as Result
+    from .planning.analysis import plan_analysis as plan_analysis
+    from .planning.run import plan_run as plan_run
     from .results import read_results as read_results
     from .settings import load as load
     from .summary import Summary as Summary
+    from .verification.verification import verify as verify
 
 _HOMES = {
     "AnalyzeConfig": "config",
@@ -33,11 +36,14 @@ _HOMES = {
     "Stop": "drain",
     "Summary": "summary",
     "load": "settings",
+    "plan_analysis": "planning.analysis",
+    "plan_run": "planning.run",
     "read_results": "results",
     "run_analysis": "analysis",
     "run_analysis_async": "analysis",
     "run_job": "job",
     "run_job_async": "job",
+    "verify": "verification.verification",
 }
 
 __all__ = list(_HOMES)

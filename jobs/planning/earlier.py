@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from ..compact import CompactMap, OffsetTable
 from ..errors import SinkError
 from ..model import GOOD, Status, Usage
-from ..records import Format, read
+from ..records import Format, Stored
 from ..reuse.copies import ANSWERED
 from ..sinks.opening import agrees, is_stream
 from ..sinks.problems import unopened
@@ -40,14 +40,10 @@ class _Metrics(Struct, gc=False):
     same_as: str | UnsetType = UNSET
 
 
-class _Line(Struct, gc=False):
-    id: str
-    fingerprint: str
-    status: Status
+class _Line(Stored, frozen=True, gc=False):
     provider: str | None = None
     model: str | None = None
     fallbacks: int = 0
-    usage: Usage | None = None
     metrics: _Metrics | None = None
 
 
@@ -60,13 +56,13 @@ class Earlier(ResumeIndex):
     Beside what a resume needs it keeps some 30 bytes a line.
     """
 
-    __slots__ = ("_answers", "_last", "_prints", "_seen", "_states", "answered")
+    __slots__ = ("_answers", "_last", "_line", "_prints", "_seen", "_states", "answered")
 
     def __init__(self, asked: OffsetTable | None = None) -> None:
         super().__init__(asked)
         self.answered: dict[int, Answered] = {}
         self._last = CompactMap()  # id -> number of its last line
-        self._answers = CompactMap()  # fingerprint -> 1 where it has an answer
+        self._answers: set[int] = set()  # of fingerprints
         self._prints = array("Q")
         self._states: list[Status | None] = []
         self._seen = bytearray()
@@ -93,7 +89,7 @@ class Earlier(ResumeIndex):
         if not agrees(earlier, place, line_format) and earlier.tail:
             earlier.end_tail()
         if line_format != "jsonl":  # a run does not hand on what such a line says
-            earlier._answers = CompactMap()
+            earlier._answers.clear()
         return earlier
 
     def before(self, row_id: str) -> tuple[int, Status] | None:
@@ -108,9 +104,9 @@ class Earlier(ResumeIndex):
         status = self._states[number]
         return None if status is None else (self._prints[number], status)
 
-    def has_answer(self, fingerprint: str) -> bool:
-        """Whether another row that asked the same was answered."""
-        return key(fingerprint) in self._answers
+    def has_answer(self, mark: int) -> bool:
+        """Whether another row that asked the same was answered: ``mark`` is its key."""
+        return mark in self._answers
 
     @property
     def superseded(self) -> bool:
@@ -124,21 +120,32 @@ class Earlier(ResumeIndex):
 
     def _add(self, line: bytes) -> None:
         number = len(self.starts)
+        self._line: Stored | None = None
         super()._add(line)
         if len(self.starts) == number:  # the tail
             return
-        self._prints.append(0)
-        self._states.append(None)
+        found = self._line
         self._seen.append(0)
-        found = _read(line)
         if found is None:
+            self._prints.append(0)
+            self._states.append(None)
             return
-        self._prints[number] = key(found.fingerprint)
-        self._states[number] = found.status
+        mark = key(found.fingerprint)
+        self._prints.append(mark)
+        self._states.append(found.status)
         self._last.put(key(found.id), number)
         if found.status in ANSWERED:
-            self._answers.put(key(found.fingerprint), 1)
-        self._sample(found)
+            self._answers.add(mark)
+        if isinstance(found, _Line):
+            self._sample(found)
+
+    def _read(self, line: bytes) -> Stored | None:
+        """A line of either format, decoded once."""
+        try:
+            self._line = _line(line)
+        except (ValueError, RecursionError):
+            self._line = super()._read(line)
+        return self._line
 
     def _sample(self, found: _Line) -> None:
         usage, metrics = found.usage, found.metrics
@@ -153,12 +160,3 @@ class Earlier(ResumeIndex):
             found.status == "truncated",
             metrics.latency_s,
         )
-
-
-def _read(line: bytes) -> _Line | None:
-    """A line of either format."""
-    try:
-        return _line(line)
-    except (ValueError, RecursionError):
-        stored = read(line)
-        return None if stored is None else _Line(stored.id, stored.fingerprint, stored.status)

@@ -6,7 +6,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 
-from ..compact import CompactSet
 from ..model import FINAL, Rejected, Request, Row
 from ..preparation import Preparation
 from ..sinks.resume import key
@@ -40,7 +39,7 @@ class Sorted:
         self._changes = changes
         self._counter = TokenCounter()
         self._longest = Longest(prepared.routes[0].name)
-        self._asked = CompactSet()
+        self._asked: set[int] = set()
         self._provider = prepared.routes[0].name
         self.total = 0
         self.new = 0
@@ -60,12 +59,15 @@ class Sorted:
         """Take every row. Raises SourceError and ConfigError as a run would."""
         prepared = self._prepared
         config = prepared.config
-        ids = CompactSet()
-        twice = False
+        ids: set[int] = set()
+        watched = 0
         for row, line, form, fresh in self._rows():
             self.total += 1
             self._take(row, line, form)
-            twice = twice or (fresh and not ids.add(hash(row.id) & 0xFFFF_FFFF_FFFF_FFFF))
+            if fresh:
+                ids.add(hash(row.id))
+                watched += 1
+        twice = len(ids) < watched
         if twice or (config.strict and self.invalid):
             scan(prepared.inputs, prepared.parser, limit=config.limit, strict=config.strict)
         if not self.total:
@@ -120,10 +122,11 @@ class Sorted:
     def _ask(self, row: Request) -> None:
         """It is sent, unless another row asks the same."""
         if self._prepared.config.dedupe:
-            known = not self._asked.add(key(row.fingerprint))
-            if known or self._earlier.has_answer(row.fingerprint):
+            mark = key(row.fingerprint)
+            if mark in self._asked or self._earlier.has_answer(mark):
                 self.duplicates += 1
                 return
+            self._asked.add(mark)
         asks = self._asks_of(row.model)
         cap = self._longest.cap(row)
         asks.add(self._counter.count(row), cap, self._longest(row, cap))

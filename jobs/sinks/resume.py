@@ -10,7 +10,7 @@ from typing import Self, get_args
 from ..compact import CompactMap, OffsetTable
 from ..manifest.account import Account
 from ..model import FINAL, Status
-from ..records import Format, read
+from ..records import Format, Stored, read
 from ..reuse.copies import ANSWERED
 
 BLOCK = 1 << 20
@@ -132,7 +132,7 @@ class ResumeIndex:
         number = len(self.starts)
         self.starts.append(self.size)
         self.size += len(line)
-        stored = read(line)
+        stored = self._read(line)
         if stored is None:
             self._add_unreadable(line, number)
             return
@@ -145,6 +145,10 @@ class ResumeIndex:
             self._remember(stored.id, stored.fingerprint, value)
             if self.asked is not None and stored.status in ANSWERED:
                 self.asked.put(hash(stored.fingerprint), self.starts[number])
+
+    def _read(self, line: bytes) -> Stored | None:
+        """What is looked at of a line; None where it is no result."""
+        return read(line)
 
     def _add_unreadable(self, line: bytes, number: int) -> None:
         self.kept.append(1)

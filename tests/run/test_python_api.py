@@ -27,11 +27,13 @@ from llmbatch.jobs import (
     Stop,
     Summary,
     load,
+    plan_run,
     read_results,
     run_analysis,
     run_analysis_async,
     run_job,
     run_job_async,
+    verify,
 )
 from llmbatch.jobs.errors import ConfigError, OutputLocked, SinkError, SourceError
 from llmbatch.jobs.events import Event, JobStarted, RowFinished
@@ -175,6 +177,15 @@ async def test_a_job_comes_back_as_its_summary_and_is_read_back(
     assert {result.id: result.output for result in read}["r1"] == "You said: say 1"
     assert capfd.readouterr() == ("", "")
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+async def test_a_job_is_planned_run_and_verified(config: JobConfig, desk: Desk) -> None:
+    before = await asyncio.to_thread(plan_run, config, {})
+    assert (before.rows.requests, desk.server.calls) == (before.rows.total, [])
+    summary = await run_job_async(config, environ={})
+    after = await asyncio.to_thread(plan_run, config, {})
+    assert after.rows.requests == 1, "the one that failed"
+    assert (await asyncio.to_thread(verify, summary.output, config, {})).well
 
 
 async def test_a_drain_ends_the_job_in_order_and_the_next_run_goes_on(
