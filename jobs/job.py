@@ -18,6 +18,7 @@ from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loo
 from .ports import Observer, Sink, Source, Worker
 from .preparation import Preparation
 from .reuseplan import ReusePlan
+from .routes import Routes
 from .sinks.opening import is_stream, open_output
 from .sources.files import FileSource, Which
 from .sources.grouping import Rows
@@ -112,24 +113,36 @@ class _Job:
             pipeline.budget(chronicle.carried, tally, observe, lasting=chronicle.lasting)
             observe(pipeline.started(prepared.output, total))
             async with chronicle.until_broken(came_to):
-                try:
-                    async with chronicle.counting(pipeline.used, drain, pipeline.spending):
-                        await pipeline.pump(
-                            source,
-                            routes,
-                            sink,
-                            observe,
-                            around=lambda worker: self._around(worker, sink, observe),
-                            heard=self.reuse.heard,
-                        )
-                except SourceError:
-                    if prepared.table is not None:
-                        await self._finish(sink, chronicle)
-                    raise
+                await self._ask(source, routes, sink, observe, chronicle)
                 await self.reuse.settle()
                 summary = came_to(await self._finish(sink, chronicle))
             await chronicle.end(summary)
         return summary
+
+    async def _ask(
+        self,
+        source: Source,
+        routes: Routes,
+        sink: Sink,
+        observe: Observer,
+        chronicle: Chronicle,
+    ) -> None:
+        """Ask every row; of an input that breaks off midway there is a table all the same."""
+        pipeline = self.pipeline
+        try:
+            async with chronicle.counting(pipeline.used, pipeline.drain, pipeline.spending):
+                await pipeline.pump(
+                    source,
+                    routes,
+                    sink,
+                    observe,
+                    around=lambda worker: self._around(worker, sink, observe),
+                    heard=self.reuse.heard,
+                )
+        except SourceError:
+            if self.prepared.table is not None:
+                await self._finish(sink, chronicle)
+            raise
 
     async def _finish(self, sink: Sink, chronicle: Chronicle) -> Tidied:
         """Leave the output as it should be: that of a job that stopped early is left alone.
