@@ -8,7 +8,6 @@ import socket
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from hashlib import blake2b
 from typing import Any, Literal
 
 from msgspec import Struct, structs
@@ -19,7 +18,7 @@ from .drain import Drain, Stop
 from .errors import LlmbatchError, SinkError
 from .events import Noted
 from .manifest.account import Account
-from .manifest.inputs import input_facts
+from .manifest.inputs import Inputs
 from .manifest.manifest import (
     BrokenManifest,
     Carried,
@@ -82,6 +81,7 @@ class Chronicle:
         self._sink: FileSink | None = None
         self._notes: list[str] = []
         self._manifest: Manifest | None = None
+        self._inputs = Inputs((), {})
         self._tidies = facts.rewrites
         self._before: tuple[float | None, int] = (None, 0)
         self.rows: Counter[str] = Counter()
@@ -114,6 +114,8 @@ class Chronicle:
         """The job has its end; ``problem`` is what broke it off. What fails here is only said."""
         self._settle()
         stopped = Stop("fatal", problem) if problem else summary.stopped
+        if stopped is None:
+            await self._inputs.hashed()
         await self._write(
             "stopped" if stopped else "finished",
             stopped=stopped,
@@ -200,6 +202,7 @@ class Chronicle:
             self._notes.append(CUT_OFF.format(how))
         self._before = (lines.usd, lines.tokens)
         self._tidies = self._tidies or bool(lines.rows)
+        self._inputs = Inputs(facts.files, self.rows)
         llmbatch, python = versions()
         now = utc_now()
         self._manifest = Manifest(
@@ -219,8 +222,8 @@ class Chronicle:
                 RouteFacts(label=r.label, name=r.name, model=r.model, target=r.target)
                 for r in facts.routes
             ],
-            schema=None if facts.schema is None else _schema(facts.schema),
-            inputs=[input_facts(path, again, self.rows) for path, again in facts.files],
+            schema=None if facts.schema is None else SchemaFacts.of(facts.schema),
+            inputs=self._inputs.facts,
             total=total,
             **self._amounts(lines),
         )
@@ -241,7 +244,11 @@ class Chronicle:
             return None
         figures = {**self._amounts(self._sink.index.account), **_NO_LEASE, **more}
         self._manifest = structs.replace(
-            self._manifest, state=state, written_at=utc_now(), **figures
+            self._manifest,
+            state=state,
+            written_at=utc_now(),
+            inputs=self._inputs.facts,
+            **figures,
         )
         return self._manifest
 
@@ -286,10 +293,6 @@ class Chronicle:
 
     def __repr__(self) -> str:
         return f"<Chronicle of {self._facts.output}, {self._manifest and self._manifest.state}>"
-
-
-def _schema(text: str) -> SchemaFacts:
-    return SchemaFacts(text=text, blake2b=blake2b(text.encode(), digest_size=32).hexdigest())
 
 
 def _rounded(usd: float | None) -> float | None:

@@ -9,9 +9,10 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 from msgspec import Struct
@@ -38,8 +39,9 @@ State = Literal["running", "tidying", "finished", "stopped"]
 class InputFacts(Struct, frozen=True, kw_only=True):
     """One input or document as it was when the job began.
 
-    ``blake2b`` is the hash of its bytes as stored, 32 bytes in hex. What can be read only once
-    (standard input, a pipe) is not ``rereadable``, and nothing else is known of it.
+    ``blake2b`` is the hash of its bytes as stored, 32 bytes in hex; None while that is not known.
+    What can be read only once (standard input, a pipe) is not ``rereadable``, and nothing else is
+    known of it.
     """
 
     path: str
@@ -63,6 +65,10 @@ class SchemaFacts(Struct, frozen=True, kw_only=True):
 
     text: str
     blake2b: str
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        return cls(text=text, blake2b=blake2b(text.encode(), digest_size=32).hexdigest())
 
 
 class Manifest(Struct, frozen=True, kw_only=True):

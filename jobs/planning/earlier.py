@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from ..compact import CompactMap, OffsetTable
+from ..compact import OffsetTable
 from ..errors import SinkError
 from ..model import GOOD, Status, Usage
 from ..records import Format, Stored
@@ -53,15 +53,17 @@ _line = msgspec.json.Decoder(_Line).decode
 class Earlier(ResumeIndex):
     """Finds, for a row, how it ended before, with what request, and what it used.
 
-    Beside what a resume needs it keeps some 30 bytes a line.
+    It lives for seconds, and looks everything up twice as fast as what resumes in a quarter of the
+    memory: some 400 bytes a line.
     """
 
-    __slots__ = ("_answers", "_last", "_line", "_prints", "_seen", "_states", "answered")
+    __slots__ = ("_answers", "_done", "_last", "_line", "_prints", "_seen", "_states", "answered")
 
     def __init__(self, asked: OffsetTable | None = None) -> None:
         super().__init__(asked)
         self.answered: dict[int, Answered] = {}
-        self._last = CompactMap()  # id -> number of its last line
+        self._last: dict[int, int] = {}  # id -> number of its last line
+        self._done: dict[int, int] = {}
         self._answers: set[int] = set()  # of fingerprints
         self._prints = array("Q")
         self._states: list[Status | None] = []
@@ -133,11 +135,20 @@ class Earlier(ResumeIndex):
         mark = key(found.fingerprint)
         self._prints.append(mark)
         self._states.append(found.status)
-        self._last.put(key(found.id), number)
+        self._last[key(found.id)] = number
         if found.status in ANSWERED:
             self._answers.add(mark)
         if isinstance(found, _Line):
             self._sample(found)
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def _find(self, row_id: str, fingerprint: str) -> int | None:
+        return self._done.get(key(row_id, fingerprint))
+
+    def _remember(self, row_id: str, fingerprint: str, value: int) -> None:
+        self._done[key(row_id, fingerprint)] = value
 
     def _read(self, line: bytes) -> Stored | None:
         """A line of either format, decoded once."""

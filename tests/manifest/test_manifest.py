@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from sampleresults import sample
 
 from llmbatch.jobs.config import AnalyzeConfig, JobConfig, ProviderConfig
 from llmbatch.jobs.errors import ConfigError, SinkError
+from llmbatch.jobs.manifest import inputs as inputs_module
 from llmbatch.jobs.manifest.account import Account
-from llmbatch.jobs.manifest.inputs import hashed
+from llmbatch.jobs.manifest.inputs import Inputs, hashed
 from llmbatch.jobs.manifest.manifest import (
     BrokenManifest,
     Carried,
@@ -223,6 +225,27 @@ def test_no_secret_is_kept() -> None:
     assert list(kept["providers"]["lab"]["headers"]) == ["X-Team"]
     assert "documents" not in kept, "those are settings of another command"
     assert msgspec.convert(kept, JobConfig).system == "Be brief."
+
+
+async def test_large_inputs_are_hashed_while_the_job_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "large.txt"
+    path.write_bytes(b"x" * 100)
+    go_on = threading.Event()
+
+    def slow(path: str) -> tuple[int, str]:
+        go_on.wait()
+        return hashed(path)
+
+    monkeypatch.setattr(inputs_module, "AT_ONCE", 99)
+    monkeypatch.setattr(inputs_module, "hashed", slow)
+    inputs = Inputs([(str(path), True), ("-", False)], {str(path): 7})
+    first, second = inputs.facts
+    assert (first.bytes, first.rows, first.blake2b, second.rereadable) == (100, 7, None, False)
+    go_on.set()
+    await inputs.hashed()
+    assert inputs.facts[0].blake2b == hashed(str(path))[1]
 
 
 def test_a_file_is_hashed_as_it_is_stored(tmp_path: Path) -> None:
