@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -46,13 +47,11 @@ CUT_OFF = (
 )
 
 
-_NO_LEASE = {"leased_usd": None, "leased_tokens": None}
-
-
 class Facts(Struct, frozen=True, kw_only=True):
     """What a job is told to do, as its manifest says it; ``config`` without secrets.
 
-    ``files`` are its inputs or documents, and whether each can be read twice.
+    ``files`` are its inputs or documents, and whether each can be read twice. ``rewrites``: its end
+    may rewrite the output although it began without a line.
     """
 
     job: Literal["run", "analyze"]
@@ -64,7 +63,6 @@ class Facts(Struct, frozen=True, kw_only=True):
     schema: str | None = None
     fresh: bool = False
     rewrites: bool = False
-    """Whether its end may rewrite the output although it began without a line."""
 
 
 class Chronicle:
@@ -82,6 +80,8 @@ class Chronicle:
         self._notes: list[str] = []
         self._manifest: Manifest | None = None
         self._inputs = Inputs((), {})
+        self._writing = threading.Lock()
+        self._cut = False
         self._tidies = facts.rewrites
         self._before: tuple[float | None, int] = (None, 0)
         self.rows: Counter[str] = Counter()
@@ -154,8 +154,9 @@ class Chronicle:
                 return
             self.spent = used()
             manifest = self._as_of_now("stopped", stopped=drain.stop, ended_at=utc_now())
-            if manifest is not None:
-                with suppress(SinkError):
+            with self._writing, suppress(SinkError):  # a write that is under way comes before
+                self._cut = True
+                if manifest is not None:
                     write_manifest(manifest)
 
         async def note(spending: Spending) -> None:
@@ -230,26 +231,26 @@ class Chronicle:
         write_manifest(self._manifest)
 
     async def _write(self, state: State, **more: Any) -> None:
-        manifest = self._as_of_now(state, **more)
-        if manifest is None:
+        if (manifest := self._as_of_now(state, **more)) is None:
             return
         try:
-            await asyncio.to_thread(write_manifest, manifest)
+            await asyncio.to_thread(self._put, manifest)
         except SinkError as error:
             self._notes.append(f"{error}; the results are safe")
         self._say()
 
+    def _put(self, manifest: Manifest) -> None:
+        with self._writing:
+            if not self._cut:
+                write_manifest(manifest)
+
     def _as_of_now(self, state: State, **more: Any) -> Manifest | None:
         if self._manifest is None or self._sink is None:
             return None
-        figures = {**self._amounts(self._sink.index.account), **_NO_LEASE, **more}
-        self._manifest = structs.replace(
-            self._manifest,
-            state=state,
-            written_at=utc_now(),
-            inputs=self._inputs.facts,
-            **figures,
-        )
+        no_lease = {"leased_usd": None, "leased_tokens": None}
+        figures = {**self._amounts(self._sink.index.account), **no_lease, **more}
+        figures |= {"state": state, "written_at": utc_now(), "inputs": self._inputs.facts}
+        self._manifest = structs.replace(self._manifest, **figures)
         return self._manifest
 
     def _say(self) -> None:
@@ -296,5 +297,4 @@ class Chronicle:
 
 
 def _rounded(usd: float | None) -> float | None:
-    """To what a single token may cost, and not to the noise of sums."""
     return None if usd is None else round(usd, 12)
