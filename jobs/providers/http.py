@@ -18,7 +18,7 @@ from ..ports import Hear
 from .breaks import FOREIGN, before_answer, within_answer
 from .failures import SHAPE, Failures
 from .googleerrors import quota_of_error
-from .proxies import proxy_for
+from .proxies import TOLD, proxy_for
 from .quota import no_quota
 from .watchdog import JUST_HEARD, Flight, Watchdog
 
@@ -112,7 +112,13 @@ class Http:
             url = self._urls[path] = URL(self._base + path)
         flight = self._watchdog.start()
         try:
-            response = await session.post(url, data=body, allow_redirects=False)
+            response = await session.post(
+                url,
+                data=body,
+                headers=self._headers,
+                proxy_headers=TOLD,
+                allow_redirects=False,
+            )
         except BaseException as exc:
             self._watchdog.end(flight)
             failure = self.translate(exc, flight, None)
@@ -165,12 +171,12 @@ class Http:
 
     def _open(self) -> aiohttp.ClientSession:
         # Made at the first request, because aiohttp wants a running loop. Limits are the gate's
-        # business, so the pool has none of its own; and no cookie is ever sent back.
+        # business, so the pool has none of its own; and no cookie is ever sent back. The headers
+        # go with each request: aiohttp shows those of a session to the proxy, and the key with them.
         self._watchdog = Watchdog(asyncio.get_running_loop(), self._timeout, self._stall)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers=self._headers,
             proxy=self._proxy,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             max_line_size=32 * 1024,

@@ -8,6 +8,9 @@ from urllib.request import getproxies, proxy_bypass
 
 from ..errors import ConfigError
 
+TOLD = {"User-Agent": "llmbatch"}
+"""All that a proxy is told, beside its own credentials, when it is asked for a tunnel."""
+
 
 def proxy_for(url: str) -> str | None:
     """The proxy for ``url``, or None.
