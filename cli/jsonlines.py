@@ -70,6 +70,7 @@ class JsonLines(Timed):
     def show(self) -> None:
         figures = self.figures
         tally, (reached, whole) = self.tally, figures.reached
+        lag = tally.lag.figures
         self.say_record(
             "info",
             "progress",
@@ -85,6 +86,7 @@ class JsonLines(Timed):
             input_tokens=tally.usage.input_tokens,
             output_tokens=tally.usage.output_tokens,
             cost_usd=tally.bill.total,
+            loop_lag_p99_s=None if lag is None else lag.p99_s,
         )
 
     def say(self, text: str) -> None:

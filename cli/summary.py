@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llmbatch.jobs.histogram import Percentiles
+from llmbatch.jobs.looplag import LoopLag
 from llmbatch.jobs.model import Tidied
 from llmbatch.jobs.summary import Summary
 from llmbatch.jobs.traffic import RouteFigures
@@ -63,6 +64,8 @@ def block(summary: Summary) -> list[str]:
         lines.append(f"waiting    {shares}")
     if summary.bound.by is not None:
         lines.append(f"bound by   the {summary.bound.by}: {summary.bound.why}")
+    if summary.loop_lag is not None and summary.loop_lag.bad:
+        lines.append(f"lag        {_lag(summary.loop_lag)}")
     return lines + [f"output     {what}" for what in _older(summary.output_lines)]
 
 
@@ -128,6 +131,13 @@ def _waiting(summary: Summary) -> str:
     whole = sum(parts.values())
     shares = ((value / whole, name) for name, value in parts.items() if value)
     return ", ".join(f"{share:.0%} {name}" for share, name in shares if share > 0.005)
+
+
+def _lag(lag: LoopLag) -> str:
+    return (
+        f"this process came late to what was due: p99 {took(lag.p99_s)}, at most {took(lag.max_s)};"
+        " times of tokens are off by as much. Fewer at once (--concurrency) would not be slower"
+    )
 
 
 def _answers(summary: Summary) -> str:

@@ -133,7 +133,11 @@ class _Analysis:
             )
 
         chronicle = Chronicle(plan.facts(), observe)
-        async with self.reuse.open(observe), pipeline.open(open_sink, observe) as (routes, sink):
+        async with (
+            tally.lag,
+            self.reuse.open(observe),
+            pipeline.open(open_sink, observe) as (routes, sink),
+        ):
             await chronicle.begin(sink, None)
             pipeline.budget(chronicle.carried, tally, observe)
             observe(pipeline.started(plan.files.results, None, plan.files.size))

@@ -117,5 +117,11 @@ class Covering:
             gaps=tuple(self._gaps[number] for number in sorted(self._gaps)),
         )
 
+    def analysis(self, folds: int) -> Analysis | None:
+        """As far as events tell; None where no document was read."""
+        if not (self.documents or self.ended):
+            return None
+        return Analysis(coverage=self.coverage(), folds=folds)
+
     def __repr__(self) -> str:
         return f"<Covering {self.analysed_bytes} bytes, {self.ended} chunks, {self.failed} failed>"

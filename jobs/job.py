@@ -106,6 +106,7 @@ class _Job:
             return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
 
         async with (
+            tally.lag,
             self.reuse.open(observe),
             pipeline.open(self._open_output, observe) as (routes, sink),
         ):

@@ -28,6 +28,7 @@ from .events import (
     SourceWaited,
 )
 from .histogram import Histogram, Percentiles
+from .looplag import LagMeter, LoopLag
 from .model import GOOD, Metrics, Tidied, Usage
 from .prices.bill import Bill
 from .reuse.copies import reuse
@@ -56,7 +57,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     up, ``bound`` says what bounded the run.
     ``uncertain`` counts attempts that broke off and may have been billed, nobody knows for what;
     ``budget`` is set where there is one, ``analysis`` where documents were analysed: rows are their
-    chunks and folds then.
+    chunks and folds then. ``loop_lag`` is how late this process came to what was due.
     """
 
     output: str
@@ -93,6 +94,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     uncertain: int = 0
     budget: Budget | None = None
     analysis: Analysis | None = None
+    loop_lag: LoopLag | None = None
 
     @property
     def failed(self) -> int:
@@ -138,6 +140,7 @@ class Tally:
         self.budget: Callable[[], Budget] | None = None
         self.traffic: dict[str, Traffic] = {}
         self.covering = Covering()
+        self.lag = LagMeter(now)
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -263,15 +266,9 @@ class Tally:
             stopped=stopped,
             uncertain=self.uncertain,
             budget=self.budget and self.budget(),
-            analysis=self._analysis(),
+            analysis=self.covering.analysis(self.folds),
+            loop_lag=self.lag.figures,
         )
-
-    def _analysis(self) -> Analysis | None:
-        """As far as events tell; None where no document was read."""
-        covering = self.covering
-        if not (covering.documents or covering.ended):
-            return None
-        return Analysis(coverage=covering.coverage(), folds=self.folds)
 
     def _evidence(
         self, wall: float, cpu: float | None, provider: float, routes: Mapping[str, RouteFigures]

@@ -18,3 +18,10 @@ async def test_the_cost_of_an_analysis_is_that_of_its_chunks_and_folds(study: St
     cost = study.summary()["cost_usd"]
     assert cost == round(sum(line["cost_usd"] for line in lines), 10) > 0
     assert "by --price-in and --price-out" in done.stderr
+
+
+async def test_the_summary_of_an_analysis_says_how_late_the_loop_came(study: Study) -> None:
+    study.document()
+    assert (await study.read("--summary", "sum.json")).code == 0
+    lag = study.summary()["loop_lag"]
+    assert 0 <= lag["p50_s"] <= lag["p99_s"] <= lag["max_s"]
