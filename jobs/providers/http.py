@@ -172,7 +172,7 @@ class Http:
     def _open(self) -> aiohttp.ClientSession:
         # Made at the first request, because aiohttp wants a running loop. Limits are the gate's
         # business, so the pool has none of its own; and no cookie is ever sent back. The headers
-        # go with each request: aiohttp shows those of a session to the proxy, and the key with them.
+        # go with each request: those of a session, and so the key, aiohttp shows to the proxy too.
         self._watchdog = Watchdog(asyncio.get_running_loop(), self._timeout, self._stall)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proxyserver import ProxyServer
 
 from faultserver import FaultServer
 from llmbatch.jobs.errors import ConnectionFailed
 from llmbatch.jobs.model import Request
 from llmbatch.jobs.providers.native import Native
-from proxyserver import ProxyServer
 
 Ask = Callable[..., Request]
 Collect = Callable[..., Any]
