@@ -101,6 +101,15 @@ SCHEMA = option(
     "'name:str, score:int'; an answer that does not fit is asked for once again.",
 )
 
+PROCESSES = option(
+    PACE,
+    "--processes",
+    metavar="N|auto",
+    help="Spread the rows over N processes, one for each core with auto; limits, budgets and "
+    "--concurrency hold for all of them together (default: 1).",
+)
+"""How many cores."""
+
 LIMITS = (
     option(
         PACE,
@@ -242,6 +251,7 @@ job_options = with_options(
     CANARY,
     HALT_ON,
     *LIMITS,
+    PROCESSES,
     option(
         OUTPUT,
         "-o",

@@ -136,7 +136,8 @@ class _Analysis:
         async with (
             tally.lag,
             self.reuse.open(observe),
-            pipeline.open(open_sink, observe) as (routes, sink),
+            pipeline.asking(observe) as routes,
+            pipeline.output(open_sink) as sink,
         ):
             await chronicle.begin(sink, None)
             pipeline.budget(chronicle.carried, tally, observe)

@@ -7,6 +7,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from .config import JobConfig
+from .drain import Drain
+from .ports import Clock, Observer, Worker
 from .providers.registry import Route
 from .sources.defaults import AnswerForm
 
@@ -33,4 +35,21 @@ def form_of(schema: Schema, config: JobConfig, routes: Sequence[Route]) -> Answe
         mark=blake2b(schema.text.encode(), digest_size=16).hexdigest(),
         params=params,
         words=instruction(schema) if needs_words(schema, params, told) else None,
+    )
+
+
+def validated(
+    worker: Worker, schema: Schema | None, *, clock: Clock, observer: Observer, drain: Drain
+) -> Worker:
+    """The worker, whose answers are checked where there is a schema to check them by."""
+    if schema is None:
+        return worker
+    from .structured.asking import Validated  # the extra `schema`
+
+    return Validated(
+        worker,
+        schema,
+        clock=clock,
+        observer=observer,
+        ending=lambda: drain.stop is not None,
     )

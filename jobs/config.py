@@ -62,9 +62,9 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``rpm`` and ``tpm`` are requests and tokens a minute; times are in seconds; ``concurrency`` None
     is the route's own default. ``fallbacks`` are models that are asked when the ones before them
-    can't answer. ``shared_limit`` names a budget that all processes of this host
-    share. ``max_failed`` is a count (``"3"``) or a share (``"5%"``) of failed rows that still ends
-    with exit code 0.
+    can't answer. ``processes`` is over how many of them the job's rows are spread.
+    ``shared_limit`` names a budget that all processes of this host share. ``max_failed`` is a count
+    (``"3"``) or a share (``"5%"``) of failed rows that still ends with exit code 0.
 
     ``prices`` are those of models, by ``provider/name`` (``*`` stands for any end); ``price_in``
     and ``price_out`` those of the job's models that no entry names: USD for a million tokens.
@@ -110,6 +110,7 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tpm: Rate | None = None
     concurrency: Concurrency | None = None
     max_concurrency: Count = 256
+    processes: Count | Literal["auto"] = 1
     shared_limit: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
     retries: Natural = 5
     max_wait: Seconds = 120.0

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
+from .answerform import validated
 from .chronicle import Chronicle
 from .config import JobConfig
+from .crew import RawLines, Workers, check_processes, cpu_seconds, crew_size
 from .drain import Drain
 from .errors import SourceError
 from .events import Event
-from .halts.canary import Canary, CanarySource, spread
+from .halts.canary import Canary, CanarySource, Rows, spread
 from .halts.halting import Halting
 from .model import Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
-from .ports import Observer, Sink, Source, Worker
+from .ports import Observer, Sink, Worker
 from .preparation import Preparation
 from .reuseplan import ReusePlan
-from .routes import Routes
 from .sinks.opening import is_stream, open_output
 from .sources.files import FileSource, Which
-from .sources.grouping import Rows
 from .sources.scan import scan
 from .summary import NOTHING, Summary, Tally
 from .summaryfile import drop_old_summary
+
+Ask = Callable[[Any, Sink], Awaitable[None]]
+"""Has every row of a source asked, and its result put into the sink."""
 
 
 def run_job(
@@ -65,7 +69,9 @@ class _Job:
         self.prepared = Preparation(pipeline.config, pipeline.routes)
         self.rules = pipeline.halt_rules()
         self.canary_places: Sequence[int] = ()
+        self.processes = 1
         pipeline.check_fallbacks()
+        check_processes(pipeline.config, pipeline.routes)
 
     async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
         def observe(event: Event) -> None:
@@ -79,10 +85,9 @@ class _Job:
         clock, drain = pipeline.clock, pipeline.drain
         if config.summary is not None:
             drop_old_summary(config.summary)
-        import_senders()
         pipeline.prices.prepare()
         tally.bill.prices = pipeline.prices
-        began, used = clock.now(), time.process_time()
+        began, used = clock.now(), cpu_seconds()
         chronicle = Chronicle(prepared.facts(), observe)
         total = await asyncio.to_thread(
             scan,
@@ -96,50 +101,58 @@ class _Job:
         if drain.stop is not None:
             tally(pipeline.started(prepared.output, None))
             return tally.summary(wall=clock.now() - began, stopped=drain.stop)
+        self.processes = crew_size(config, pipeline.routes, total)
         self.reuse.expect(total, prepared.order, stream=is_stream(prepared.output))
         canary = config.canary if total is None or not config.canary else min(config.canary, total)
         halting = Halting(self.rules, drain, observe, canary=canary, clock=clock)
         source = self._source(total, halting.canary)
 
         def came_to(done: Tidied = NOTHING) -> Summary:
-            cpu = time.process_time() - used
+            cpu = cpu_seconds() - used
             return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
 
         async with (
             tally.lag,
-            self.reuse.open(observe),
-            pipeline.open(self._open_output, observe) as (routes, sink),
+            self._asking(observe) as ask,
+            pipeline.output(self._open_output) as sink,
         ):
             await chronicle.begin(sink, total)
             pipeline.budget(chronicle.carried, tally, observe, lasting=chronicle.lasting)
             observe(pipeline.started(prepared.output, total))
             async with chronicle.until_broken(came_to):
-                await self._ask(source, routes, sink, observe, chronicle)
+                await self._ask(lambda: ask(source, sink), sink, chronicle)
                 await self.reuse.settle()
                 summary = came_to(await self._finish(sink, chronicle))
             await chronicle.end(summary)
         return summary
 
+    @asynccontextmanager
+    async def _asking(self, observe: Observer) -> AsyncGenerator[Ask, None]:
+        """How the rows of a source are asked, in this process or in several; until it is closed."""
+        pipeline, reuse = self.pipeline, self.reuse
+        if self.processes > 1:
+            workers = Workers(pipeline, self.prepared, reuse, self.processes)
+            yield lambda source, sink: workers.ask(source, sink, observe)
+            return
+        import_senders()
+        async with reuse.open(observe), pipeline.asking(observe) as routes:
+            yield lambda source, sink: pipeline.pump(
+                source,
+                routes,
+                sink,
+                observe,
+                around=lambda worker: self._around(worker, sink, observe),
+                heard=reuse.heard,
+            )
+
     async def _ask(
-        self,
-        source: Source,
-        routes: Routes,
-        sink: Sink,
-        observe: Observer,
-        chronicle: Chronicle,
+        self, ask: Callable[[], Awaitable[None]], sink: Sink, chronicle: Chronicle
     ) -> None:
         """Ask every row; of an input that breaks off midway there is a table all the same."""
         pipeline = self.pipeline
         try:
             async with chronicle.counting(pipeline.used, pipeline.drain, pipeline.spending):
-                await pipeline.pump(
-                    source,
-                    routes,
-                    sink,
-                    observe,
-                    around=lambda worker: self._around(worker, sink, observe),
-                    heard=self.reuse.heard,
-                )
+                await ask()
         except SourceError:
             if self.prepared.table is not None:
                 await self._finish(sink, chronicle)
@@ -160,29 +173,21 @@ class _Job:
 
     def _around(self, worker: Worker, sink: Sink, observe: Observer) -> Worker:
         """What is put around the asking of a row, from the inside out."""
-        drain, schema = self.pipeline.drain, self.prepared.schema
-        if schema is not None:
-            from .structured.asking import Validated  # the extra `schema`
-
-            worker = Validated(
-                worker,
-                schema,
-                clock=self.pipeline.clock,
-                observer=observe,
-                ending=lambda: drain.stop is not None,
-            )
+        pipeline, schema = self.pipeline, self.prepared.schema
+        worker = validated(
+            worker, schema, clock=pipeline.clock, observer=observe, drain=pipeline.drain
+        )
         return self.reuse.around(worker, sink)
 
-    def _source(self, total: int | None, canary: Canary | None) -> Source:
+    def _source(self, total: int | None, canary: Canary | None) -> Rows[Any]:
         """The rows; those of a canary come first, from all over files where order is free."""
         config, prepared = self.config, self.prepared
 
-        def rows(places: Sequence[int] = (), which: Which = "others") -> Rows:
-            clock = self.pipeline.clock
-            source = FileSource(
-                prepared.inputs, prepared.parser, clock, config.limit, total, places, which
-            )
-            return self.reuse.grouped(source)
+        def rows(places: Sequence[int] = (), which: Which = "others") -> Rows[Any]:
+            given = (self.pipeline.clock, config.limit, total, places, which)
+            if self.processes > 1:
+                return FileSource(prepared.inputs, RawLines(), *given, watch_ids=False)
+            return self.reuse.grouped(FileSource(prepared.inputs, prepared.parser, *given))
 
         if canary is None:
             return rows()

@@ -76,18 +76,23 @@ def checked(config: C) -> C:
 class Pipeline:
     """Routes as the configuration names them, ready to be opened.
 
-    Raises ConfigError for whatever of it could not work. ``ceiling`` is how many requests may be
-    in flight, ``weights`` are those of the embedded models.
+    Raises ConfigError for whatever of it could not work. ``routes`` are those of the configuration
+    where they are known, with their keys. ``ceiling`` is how many requests may be in flight,
+    ``weights`` are those of the embedded models.
     """
 
     def __init__(
-        self, config: JobConfig, environ: Mapping[str, str] | None, drain: Drain | None
+        self,
+        config: JobConfig,
+        environ: Mapping[str, str] | None,
+        drain: Drain | None,
+        routes: Sequence[Route] | None = None,
     ) -> None:
         self.config = config
         self.environ = os.environ if environ is None else environ
         self.drain = drain or Drain()
         self.clock = SystemClock()
-        self.routes = resolve(config, self.environ)
+        self.routes = resolve(config, self.environ) if routes is None else tuple(routes)
         self.first = self.routes[0]
         self.prices = PriceBook(config, self.routes)
         self._check_prices()
@@ -180,15 +185,19 @@ class Pipeline:
         )
 
     @asynccontextmanager
-    async def open(
-        self, open_sink: Callable[[], S], observe: Observer
-    ) -> AsyncGenerator[tuple[Routes, S], None]:
-        """The routes and the output, until they are closed again."""
+    async def asking(self, observe: Observer) -> AsyncGenerator[Routes, None]:
+        """The routes, until they are closed again. Raises ConfigError."""
         async with AsyncExitStack() as stack:
-            routes = self._open_routes(stack, observe)
-            sink = await asyncio.to_thread(open_sink)
-            stack.push_async_callback(sink.aclose)
-            yield routes, sink
+            yield self._open_routes(stack, observe)
+
+    @asynccontextmanager
+    async def output(self, open_sink: Callable[[], S]) -> AsyncGenerator[S, None]:
+        """The output, until it is closed again. Raises what ``open_sink`` does."""
+        sink = await asyncio.to_thread(open_sink)
+        try:
+            yield sink
+        finally:
+            await sink.aclose()
 
     async def pump(
         self,

@@ -30,7 +30,8 @@ class Preparation:
     ``routes`` are those of the configuration, with their keys or without. ``schema`` is what the
     answers are checked by. ``results`` is where result lines go: into the output itself, or where
     that is a ``table`` into the file that it is made of; ``encode`` is that of a table which is
-    written row by row. Raises ConfigError and SourceError.
+    written row by row. ``whole``: rows are handed back with their results. Raises ConfigError and
+    SourceError.
     """
 
     def __init__(self, config: JobConfig, routes: Sequence[Route]) -> None:
@@ -41,8 +42,8 @@ class Preparation:
         self.output = _output(config, self.inputs, form or "jsonl")
         self.line_format: Format = "openai-batch" if config.format == "openai-batch" else "jsonl"
         self.schema = schema_of(config)
-        several, whole = len(self.inputs) > 1, form is not None
-        self.parser = row_parser(config, routes, self.schema, several=several, whole=whole)
+        several, self.whole = len(self.inputs) > 1, form is not None
+        self.parser = row_parser(config, routes, self.schema, several=several, whole=self.whole)
         self.table, self.encode = None, None
         if form is not None and is_stream(self.output):
             self.encode = encoder_of(config, form, self.schema, self.inputs)

@@ -16,7 +16,7 @@ from .config import JobConfig
 from .errors import ConfigError
 from .events import CacheLost
 from .ports import Clock, Observer, Sink, TextHeard, Worker
-from .reuse.twins import RecentAnswers, Twins
+from .reuse.twins import Answers, RecentAnswers, Twins
 from .reuse.warming import Beginnings, Warming, Warmth
 from .sinks.file import FileSink
 from .sources.grouping import Grouped, Rows
@@ -68,6 +68,15 @@ class ReusePlan:
             self._warmth = Warmth(self._clock)
             self._moves = order == "finish"
 
+    @property
+    def warms(self) -> bool:
+        """Whether the first row of those that begin alike goes ahead of the others."""
+        return self._warmth is not None
+
+    def warm(self) -> None:
+        """Do so in this process, whose rows are some of a job's."""
+        self._warmth = Warmth(self._clock)
+
     def grouped(self, source: Rows) -> Rows:
         """The rows; those that begin alike next to each other, where order is free."""
         return Grouped(source, self._beginning, self._clock) if self._moves else source
@@ -101,14 +110,22 @@ class ReusePlan:
 
     def around(self, worker: Worker, sink: Sink) -> Worker:
         """What is put around the asking of a row, from the inside out."""
+        answers = self.answers(sink)
+        worker = self.alone(worker)
+        return worker if answers is None else Twins(worker, answers, self._clock)
+
+    def alone(self, worker: Worker) -> Worker:
+        """The same where another process knows which rows ask the same."""
         if self._warmth is not None:
             worker = Warming(worker, self._warmth, self._beginning)
-        worker = self.cached(worker)
-        if self.config.dedupe:
-            readable = isinstance(sink, FileSink) and sink.index.asked is not None
-            answers = sink if readable and isinstance(sink, FileSink) else RecentAnswers()
-            worker = Twins(worker, answers, self._clock)
-        return worker
+        return self.cached(worker)
+
+    def answers(self, sink: Sink) -> Answers | None:
+        """Where answers are found again that other rows may share; None where none do."""
+        if not self.config.dedupe:
+            return None
+        readable = isinstance(sink, FileSink) and sink.index.asked is not None
+        return sink if readable and isinstance(sink, FileSink) else RecentAnswers()
 
     def cached(self, worker: Worker) -> Worker:
         """The worker with the cache alone."""

@@ -84,6 +84,8 @@ ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(STAGES - {"call"}, VALUES),
 }
 ALLOWED["providers"] = VALUES | {"keys"}
+ALLOWED["workers"] = VALUES
+ALLOWED["engines"] = VALUES | {"workers"}
 ALLOWED["sinks"] = VALUES | {"manifest", "wholefile"}
 
 ROOTS = {
@@ -97,6 +99,8 @@ ROOTS = {
     "pipeline",
     "planning",
     "preparation",
+    "crew",
+    "worker",
     "rereading",
     "tableoutput",
     "reuseplan",

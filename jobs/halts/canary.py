@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from ..drain import Drain, Stop
 from ..events import Event, Noted, RowFinished, RowSkipped
-from ..model import Row
 from ..ports import Clock, Observer
 from .measured import Ended, Measured
 from .rule import COUNTED, DEFAULT, Rule
 from .watch import over_count, over_limit, over_share
 
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
-class Rows(Protocol):
+
+class Rows(Protocol[R_co]):
     """A source whose rows can be given back."""
 
-    def requests(self) -> AsyncGenerator[Row, None]: ...
+    def requests(self) -> AsyncGenerator[R_co, None]: ...
 
 
 def spread(count: int, total: int) -> Sequence[int]:
@@ -72,7 +74,7 @@ class Canary:
         if self._rows.rows >= self._given:
             self._wake()
 
-    async def rows_of(self, rows: AsyncGenerator[Row, None]) -> AsyncGenerator[Row, None]:
+    async def rows_of(self, rows: AsyncGenerator[R, None]) -> AsyncGenerator[R, None]:
         """The first of the rows, as many as it has."""
         while self._given < self.size:
             row = await anext(rows, None)
@@ -132,18 +134,20 @@ def _passed(rows: Measured) -> str:
     return f"the canary has passed: {failed:,} of its {rows.rows:,} rows failed"
 
 
-class CanarySource:
+class CanarySource(Generic[R]):
     """The canary's rows, and once they have passed the rest.
 
     ``first`` gives the canary's rows; where there is no ``rest``, the others behind them as well.
     """
 
-    def __init__(self, canary: Canary, first: Rows, rest: Callable[[], Rows] | None = None) -> None:
+    def __init__(
+        self, canary: Canary, first: Rows[R], rest: Callable[[], Rows[R]] | None = None
+    ) -> None:
         self._canary = canary
         self._first = first
         self._rest = rest
 
-    async def requests(self) -> AsyncGenerator[Row, None]:
+    async def requests(self) -> AsyncGenerator[R, None]:
         """Raises SourceError, as its sources do."""
         async with aclosing(self._first.requests()) as rows:
             async for row in self._canary.rows_of(rows):

@@ -5,28 +5,39 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Generator, Sequence
-from typing import Literal
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from ..errors import SourceError
-from ..model import Row
 from ..ports import Clock
+from .formats import Format
 from .ids import StreamIds
 from .images import KEY
 from .inputs import Input
 from .lines import Lines
 from .pump import Pump
-from .rows import RowParser
 from .scan import no_rows
 
 Which = Literal["alone", "others"]
 """Whether some rows are read alone, or all others."""
 
 
-class FileSource:
+R = TypeVar("R", covariant=True)
+
+
+class Parser(Protocol[R]):
+    """Makes a row of a line; see :class:`.rows.RowParser`."""
+
+    def parse(
+        self, line: bytes, number: int, path: str, form: Format = ..., read_at: float = ...
+    ) -> R: ...
+
+
+class FileSource(Generic[R]):
     """Rows of files, pipes and standard input, read lazily and in order.
 
     Files that can be read twice have been scanned for duplicate ids before. As soon as one input
-    can't, ids are watched here, and a second row with an id becomes a Rejected row.
+    can't, ids are watched here, and a second row with an id becomes a Rejected row; not so where
+    ``watch_ids`` says that somebody else does.
 
     ``scanned`` is the number of rows that the scan found. Rows that were appended since are left
     for the next run, which looks at their ids; a file that has become shorter is an error.
@@ -34,21 +45,34 @@ class FileSource:
     that are left out.
     """
 
-    __slots__ = ("_alone", "_clock", "_inputs", "_limit", "_parser", "_places", "_scanned", "_seen")
+    __slots__ = (
+        "_alone",
+        "_clock",
+        "_inputs",
+        "_limit",
+        "_parser",
+        "_places",
+        "_scanned",
+        "_seen",
+        "_watch_ids",
+    )
 
     def __init__(
         self,
         inputs: Sequence[Input],
-        parser: RowParser,
+        parser: Parser[R],
         clock: Clock,
         limit: int | None = None,
         scanned: int | None = None,
         places: Sequence[int] = (),
         which: Which = "others",
+        *,
+        watch_ids: bool = True,
     ) -> None:
         self._inputs = tuple(inputs)
         self._parser = parser
         self._clock = clock
+        self._watch_ids = watch_ids
         self._limit = limit
         self._places = places
         self._alone = which == "alone"
@@ -60,11 +84,11 @@ class FileSource:
     def __repr__(self) -> str:
         return f"FileSource({[source.path for source in self._inputs]}, limit={self._limit})"
 
-    async def requests(self) -> AsyncGenerator[Row, None]:
+    async def requests(self) -> AsyncGenerator[R, None]:
         """Raises SourceError where the input can't be read, or has no row at all."""
         parse, now = self._parser.parse, self._clock.now
         files_only = all(source.rereadable for source in self._inputs)
-        ids = None if files_only else StreamIds(self._inputs)
+        ids: Any = None if files_only or not self._watch_ids else StreamIds(self._inputs)
         left = self._limit
         empty = True
         pump = Pump(self._batches)

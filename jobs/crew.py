@@ -1,0 +1,171 @@
+"""From a job to its workers: how many there are, and what each of them is made of."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Sequence
+from typing import Self
+
+from msgspec import Struct, structs
+
+from .config import JobConfig
+from .engines.processes import Crew, ProcessEngine, RawSource
+from .errors import ConfigError
+from .keys import Key
+from .pipeline import Pipeline
+from .ports import Observer, Sink
+from .preparation import Preparation
+from .providers.registry import Route
+from .reuse.claims import Claims
+from .reuseplan import ReusePlan
+from .sources.formats import Format
+from .sources.ids import StreamIds
+from .sources.inputs import Input
+from .workers.rows import Out, RawLine
+
+WORTH = 500
+"""Rows for which ``auto`` starts one process more: less is done before it has started."""
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What a worker is made of. ``routes`` are those of the job, with this worker's share of each.
+
+    ``whole``: a row is handed back with its result; ``warms``: see :attr:`ReusePlan.warms`.
+    """
+
+    config: JobConfig
+    routes: Sequence[Route]
+    inputs: Sequence[Input]
+    whole: bool
+    warms: bool
+
+    def packed(self) -> bytes:
+        """For a worker's eyes alone: it holds the keys."""
+        keys = [None if route.key is None else route.key.reveal() for route in self.routes]
+        bare = structs.replace(self, routes=[structs.replace(r, key=None) for r in self.routes])
+        return pickle.dumps((bare, keys))
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """The keys are masked wherever they are shown, as in the process they came from."""
+        bare, keys = pickle.loads(data)  # noqa: S301 - from the process that started this one
+        routes = [
+            structs.replace(route, key=None if key is None else Key(key))
+            for route, key in zip(bare.routes, keys, strict=True)
+        ]
+        return structs.replace(bare, routes=routes)  # type: ignore[no-any-return]
+
+
+class RawLines:
+    """A parser that leaves lines as they are: a worker looks into them."""
+
+    def parse(
+        self,
+        line: bytes,
+        number: int,
+        path: str,
+        form: Format | None = None,  # noqa: ARG002 - the worker knows it
+        read_at: float = 0.0,  # noqa: ARG002
+    ) -> RawLine:
+        return RawLine(path, number, line)
+
+
+def check_processes(config: JobConfig, routes: Sequence[Route]) -> None:
+    """Raises ConfigError where several processes can't be."""
+    if config.processes in (1, "auto"):
+        return
+    if sys.platform == "win32":
+        raise ConfigError("--processes: this system can run a job in one process only")
+    for route in routes:
+        if route.embedded is not None:
+            raise ConfigError(
+                f"--processes {config.processes}: {route.label} runs on this machine's own cores, "
+                "and one process keeps it busy: leave --processes out"
+            )
+
+
+def crew_size(config: JobConfig, routes: Sequence[Route], rows: int | None) -> int:
+    """How many processes a job of so many rows takes; None where nobody knows."""
+    widest = min(
+        (route.concurrency for route in routes if isinstance(route.concurrency, int)),
+        default=config.max_concurrency,
+    )
+    if config.processes != "auto":
+        return min(config.processes, widest)
+    if sys.platform == "win32" or any(route.embedded is not None for route in routes):
+        return 1
+    worth = cores() if rows is None else min(cores(), rows // WORTH)
+    return max(1, min(worth, widest))
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process, and of the children that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+class Workers:
+    """The workers of one job."""
+
+    def __init__(
+        self, pipeline: Pipeline, prepared: Preparation, reuse: ReusePlan, size: int
+    ) -> None:
+        self._pipeline = pipeline
+        self._prepared = prepared
+        self._reuse = reuse
+        self._size = size
+
+    async def ask(self, source: RawSource, sink: Sink, observe: Observer) -> None:
+        """Ask every row of the source. Raises as :class:`.engines.processes.ProcessEngine`."""
+        pipeline, prepared = self._pipeline, self._prepared
+        answers = self._reuse.answers(sink)
+        twice = all(source.rereadable for source in prepared.inputs)
+        crew = Crew(
+            size=self._size,
+            setup=lambda number: self._order(number).packed(),
+            sources={source.path: place for place, source in enumerate(prepared.inputs)},
+            default_id=self._default_id,
+            ids=None if twice else StreamIds(prepared.inputs),
+            claims=None if answers is None else Claims[Out](answers),
+        )
+        engine = ProcessEngine(crew, drain=pipeline.drain, clock=pipeline.clock, observer=observe)
+        await engine.run(source, sink)
+
+    def _order(self, number: int) -> Order:
+        config = self._pipeline.config
+        return Order(
+            config=structs.replace(
+                config, max_concurrency=share(config.max_concurrency, number, self._size)
+            ),
+            routes=[
+                structs.replace(
+                    route,
+                    concurrency=route.concurrency
+                    if route.concurrency == "auto"
+                    else share(route.concurrency, number, self._size),
+                )
+                for route in self._pipeline.routes
+            ],
+            inputs=self._prepared.inputs,
+            whole=self._prepared.whole,
+            warms=self._reuse.warms,
+        )
+
+    def _default_id(self, raw: RawLine) -> str:
+        source = next(s for s in self._prepared.inputs if s.path == raw.path)
+        found = source.format.read_id(raw.text)
+        return found or self._prepared.parser.default_id(raw.number, raw.path, raw.text)
+
+
+def share(total: int, number: int, size: int) -> int:
+    """The part of ``total`` of worker ``number``, from 1; all parts together are all of it."""
+    return max(1, total // size + (number <= total % size))

@@ -1,0 +1,279 @@
+"""All cores: workers over disjoint slices of the rows, one process each with its own loop.
+
+This side owns what there is one of: the input, the order, who is asked, the output, the events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from ..drain import Drain, Stop
+from ..errors import LlmbatchError, SourceError
+from ..events import Draining, Event, Noted, SourceWaited
+from ..ports import Clock, Observer, Sink
+from ..reuse.claims import Claims
+from ..workers.messages import (
+    Broken,
+    Bye,
+    Done,
+    Ending,
+    Finish,
+    FromWorker,
+    Happened,
+    Named,
+    Want,
+)
+from ..workers.process import Hand
+from ..workers.roll import Ids, Roll
+from ..workers.rows import Out, Place, RawLine
+from .local import NOTICEABLE, first
+
+STILLBORN = 3
+"""Workers of each number that may die in a row before any asks for rows."""
+
+LEAVE = 5.0
+"""Seconds that a worker gets to leave by itself when it has said goodbye."""
+
+
+class RawSource(Protocol):
+    """The rows of a job as lines, lazily and in order."""
+
+    def requests(self) -> AsyncGenerator[RawLine, None]: ...
+
+
+class Desk(Protocol):
+    """Where workers ask for what there is one of beside rows: a rate limit, a budget."""
+
+    def take(self, hand: Hand, message: FromWorker) -> None:
+        """A worker asks, or says how it went."""
+        ...
+
+    def left(self, hand: Hand) -> None:
+        """The worker has gone; what it had and did not settle it may have used up."""
+        ...
+
+
+class Crew(Struct, frozen=True, kw_only=True):
+    """What a job's workers are: ``size`` of them, number N made of ``setup(N)``.
+
+    ``sources`` are the places of the inputs by their paths, ``default_id`` names a row that nobody
+    looked into, ``claims`` says which rows ask the same. Each of the ``desks`` takes the messages
+    of one type.
+    """
+
+    size: int
+    setup: Callable[[int], bytes]
+    sources: Mapping[str, int]
+    default_id: Callable[[RawLine], str]
+    ids: Ids | None = None
+    claims: Claims[Out] | None = None
+    desks: Mapping[type, Desk] = {}
+
+
+class ProcessEngine:
+    """Gives rows to workers that want some, and takes their results.
+
+    A worker that dies is replaced and its rows are asked again. When ``drain`` is asked for all of
+    them are told; each lets go of what it has not sent, as :class:`.local.LocalEngine` does.
+    """
+
+    def __init__(self, crew: Crew, *, drain: Drain, clock: Clock, observer: Observer) -> None:
+        self._crew = crew
+        self._drain = drain
+        self._clock = clock
+        self._observe = observer
+        self._places: dict[Hand, Place] = {}
+        self._again: deque[Out] = deque()
+        self._exhausted = False
+        self._broken: SourceError | None = None
+        self._stillborn = 0
+        self._wanted = asyncio.Event()
+        self._draining: list[Draining] = []
+        self._noted: set[str] = set()
+        self._reading: list[asyncio.Task[None]] = []
+
+    async def run(self, source: RawSource, sink: Sink) -> None:
+        """Until every row has its end or the drain is done; raises the first error of the job."""
+        crew = self._crew
+        self._roll = Roll(
+            sink,
+            crew.claims,
+            self._observe,
+            sources=crew.sources,
+            default_id=crew.default_id,
+            ids=crew.ids,
+            changed=self._check_finished,
+        )
+        rows = source.requests()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(1, crew.size + 1):
+                    group.create_task(self._keep(number))
+                self._reading = [
+                    group.create_task(self._feed(rows)),
+                    group.create_task(self._roll.judge()),
+                ]
+                self._drain.listen(self._end)
+        except BaseExceptionGroup as errors:
+            raise first(errors) from None
+        finally:
+            await rows.aclose()
+        if self._broken is not None:
+            raise self._broken
+
+    async def _keep(self, number: int) -> None:
+        """Have a worker of this number, and another one where it dies, until the job ends."""
+        while True:
+            try:
+                hand = await Hand.start(number, self._crew.setup(number))
+            except OSError as error:
+                raise LlmbatchError(f"a worker process can't be started: {error}") from error
+            place = self._places[hand] = Place(hand)
+            patience = 0.0
+            try:
+                self._greet(hand)
+                said_bye = await self._attend(place)
+                patience = LEAVE
+            finally:
+                del self._places[hand]
+                how = await hand.aclose(patience)
+                for desk in set(self._crew.desks.values()):
+                    desk.left(hand)
+            if said_bye or self._drain.stop is not None:
+                self._check_drained()
+                return
+            await self._replace(place, how)
+
+    def _greet(self, hand: Hand) -> None:
+        """It may come when everything is over."""
+        if self._drain.stop is not None:
+            hand.channel.send(Ending(self._drain.stop.cause, self._drain.stop.message))
+        elif self._finished:
+            hand.channel.send(Finish())
+
+    async def _attend(self, place: Place) -> bool:
+        """Listen to a worker; whether it said goodbye before it went."""
+        channel = place.hand.channel
+        while (message := await channel.get()) is not None:
+            match message:
+                case Done():
+                    await self._roll.done(place, message)
+                case Named():
+                    self._roll.name(message)
+                case Want():
+                    self._stillborn = 0
+                    place.wants += message.rows
+                    self._serve(place)
+                case Happened():
+                    self._happened(pickle.loads(message.event))  # noqa: S301 - our own process
+                case Ending():
+                    self._drain.request(Stop(message.cause, message.message))
+                case Broken():
+                    raise pickle.loads(message.error)  # noqa: S301 - our own process
+                case Bye():
+                    return True
+                case _:
+                    self._crew.desks[type(message)].take(place.hand, message)
+        return False
+
+    def _serve(self, place: Place) -> None:
+        """Rows that were with a worker which died come first."""
+        while self._again and place.wants > 0:
+            out = self._again.popleft()
+            if out in self._roll:
+                place.give(out)
+        if place.wants > 0:
+            self._wanted.set()
+
+    async def _feed(self, rows: AsyncGenerator[RawLine, None]) -> None:
+        """Read rows as workers want them."""
+        places = self._places
+        while True:
+            place = max(places.values(), key=lambda place: place.wants, default=None)
+            if place is None or place.wants <= 0:
+                self._wanted.clear()
+                await self._wanted.wait()
+                continue
+            raw = await self._read(rows)
+            if raw is None:
+                break
+            out = self._roll.add(raw)
+            if place.hand in places and place.wants > 0:  # it may have gone meanwhile
+                place.give(out)
+            else:
+                self._again.append(out)
+        self._exhausted = True
+        self._check_finished()
+
+    async def _read(self, rows: AsyncGenerator[RawLine, None]) -> RawLine | None:
+        began = self._clock.now()
+        try:
+            raw = await anext(rows, None)
+        except SourceError as error:
+            self._broken, raw = error, None
+        waited = self._clock.now() - began
+        if waited > NOTICEABLE:
+            self._observe(SourceWaited(waited))
+        return raw
+
+    async def _replace(self, place: Place, how: str) -> None:
+        """A worker died: what it had is asked again, by whoever wants it first."""
+        hand, rows = place.hand, len(place.holds)
+        again = "" if not rows else ": its row is" if rows == 1 else f": its {rows} rows are"
+        again = again and f"{again} asked again"
+        self._observe(Noted(f"worker {hand.number} (process {hand.pid}) {how}{again}"))
+        self._again.extend(await self._roll.lost(place, how))
+        self._stillborn += 1
+        if self._stillborn > STILLBORN * self._crew.size:
+            text = f"worker processes end before they have done anything; the last one {how}"
+            self._drain.request(Stop("fatal", text))
+        for other in self._places.values():
+            self._serve(other)
+
+    @property
+    def _finished(self) -> bool:
+        return self._exhausted and not len(self._roll)
+
+    def _check_finished(self) -> None:
+        if self._finished and self._drain.stop is None:
+            self._stop_reading()
+            for place in self._places.values():
+                place.hand.channel.send(Finish())
+
+    def _end(self, stop: Stop) -> None:
+        """No more rows; each worker tells how many it still waits for."""
+        self._stop_reading()
+        for place in self._places.values():
+            place.hand.channel.send(Ending(stop.cause, stop.message))
+
+    def _stop_reading(self) -> None:
+        for task in self._reading:
+            task.cancel()
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, Draining):
+            self._draining.append(event)
+            self._check_drained()
+        elif not isinstance(event, Noted):
+            self._observe(event)
+        elif event.text not in self._noted:  # each worker finds the same
+            self._noted.add(event.text)
+            self._observe(event)
+
+    def _check_drained(self) -> None:
+        """All workers have said how many rows are under way: that is told once."""
+        told, self._draining = self._draining, []
+        if told and len(told) < len(self._places):
+            self._draining = told
+        elif told:
+            grace = told[0].grace
+            self._observe(Draining(told[0].reason, sum(t.in_flight for t in told), grace))
+
+    def __repr__(self) -> str:
+        return f"<ProcessEngine, {len(self._places)} workers>"

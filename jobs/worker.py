@@ -1,0 +1,155 @@
+"""A worker's process: the part of a job that asks. Started as ``python -m llmbatch.jobs.worker``.
+
+What it is made of comes over its standard input, a socket, and so does every row. It ends when the
+job has no more rows, or when the other side of the socket is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import pickle
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from .answerform import schema_of, validated
+from .crew import Order
+from .drain import Drain, Stop
+from .errors import LlmbatchError
+from .events import Event
+from .model import Row
+from .pipeline import Pipeline, import_senders, run_loop
+from .preparation import row_parser
+from .reuseplan import ReusePlan
+from .workers.channel import Channel
+from .workers.inbox import Inbox, Outbox, tell
+from .workers.messages import (
+    Answered,
+    Broken,
+    Bye,
+    Ending,
+    Finish,
+    Line,
+    Setup,
+    ToWorker,
+    Verdict,
+    read_to_worker,
+)
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Do what the other side of standard input says, to its end."""
+    # What reaches a whole group is the job's to deal with, which says here when it is over.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":  # the kernel ends this process with the job's, whatever it does
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with socket.socket(fileno=os.dup(0)) as sock:
+        sock.setblocking(False)
+        run_loop(_work(sock))
+
+
+async def _work(sock: socket.socket) -> None:
+    channel = await Channel.over(sock, read_to_worker)
+    setup = await channel.get()
+    if not isinstance(setup, Setup):
+        leave()
+    try:
+        await Worker(channel, Order.of(setup.data)).run()
+    except LlmbatchError as error:
+        channel.send(Broken(pickle.dumps(error)))
+    channel.send(Bye())
+    await channel.aclose()
+
+
+def leave() -> NoReturn:
+    """The job's process is gone: nobody takes a result any more."""
+    os._exit(1)
+
+
+class Worker:
+    """One worker: it asks the rows that come, and sends back how they ended."""
+
+    def __init__(self, channel: Channel[ToWorker], order: Order) -> None:
+        self.channel = channel
+        self.order = order
+        self.drain = Drain()
+        config = order.config
+        self.pipeline = Pipeline(config, os.environ, self.drain, order.routes)
+        self.schema = schema_of(config)
+        self.parser = row_parser(
+            config, order.routes, self.schema, several=len(order.inputs) > 1, whole=order.whole
+        )
+        self.reuse = ReusePlan(config, self.pipeline.clock, os.environ)
+        if order.warms:
+            self.reuse.warm()
+        self.told = False  # whether the job knows that this worker ends, or said so itself
+
+    async def run(self) -> None:
+        """Until the job has no more rows, or drains."""
+        pipeline, channel, reuse = self.pipeline, self.channel, self.reuse
+
+        def observe(event: Event) -> None:
+            tell(channel, event)
+
+        import_senders()
+        pipeline.prices.prepare()
+        self.drain.listen(self._stopped)
+        async with reuse.open(observe), pipeline.asking(observe) as routes:
+            inbox = Inbox(channel, self._parse, lambda: routes.width, pipeline.clock)
+            listening = asyncio.create_task(self._listen(inbox))
+            try:
+                await pipeline.pump(
+                    inbox,
+                    routes,
+                    Outbox(channel, inbox),
+                    observe,
+                    around=lambda worker: reuse.alone(
+                        validated(
+                            worker,
+                            self.schema,
+                            clock=pipeline.clock,
+                            observer=observe,
+                            drain=self.drain,
+                        )
+                    ),
+                    heard=reuse.heard,
+                )
+                await reuse.settle()
+            finally:
+                listening.cancel()
+
+    def _parse(self, line: Line) -> Row:
+        source = self.order.inputs[line.source]
+        now = self.pipeline.clock.now()
+        return self.parser.parse(line.text, line.number, source.path, source.format, now)
+
+    async def _listen(self, inbox: Inbox) -> None:
+        while (message := await self.channel.get()) is not None:
+            match message:
+                case Line():
+                    inbox.take(message)
+                case Verdict():
+                    inbox.judged(message)
+                case Answered():
+                    inbox.answered(message)
+                case Ending():
+                    self.told = True
+                    self.drain.request(Stop(message.cause, message.message))
+                case Finish():
+                    inbox.end()
+        leave()
+
+    def _stopped(self, stop: Stop) -> None:
+        """What ends this worker ends the job."""
+        if not self.told:
+            self.channel.send(Ending(stop.cause, stop.message))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Processes that ask a job's rows side by side: what is said between them and the one in charge."""

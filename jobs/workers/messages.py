@@ -1,0 +1,181 @@
+"""What a job's process and its workers say to each other, in the order in which rows flow.
+
+Rows go out as the lines that they are; a worker names them, is told what becomes of each, and sends
+back whole result lines. Money and rate limits are asked for by ticket. Times are of the monotonic
+clock, which all processes of a machine share.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from ..drain import Cause
+
+UNTOLD, RUN, SKIP, WAIT = range(4)
+"""What becomes of a row: it is asked, it is done already, another that asks the same is asked."""
+
+
+class Line(Struct, frozen=True, tag=2, array_like=True, gc=False):
+    """A row as it stands in input ``source``; ``told``: it was named, and its verdict follows."""
+
+    seq: int
+    source: int
+    number: int
+    text: bytes
+    told: bool
+
+
+class Setup(Struct, frozen=True, tag=1, array_like=True):
+    """What a worker is made of; the first message. Never logged: it holds the keys."""
+
+    data: bytes
+
+
+class Verdict(Struct, frozen=True, tag=3, array_like=True, gc=False):
+    """What becomes of a row; ``id`` and ``reason`` where its id is another row's already."""
+
+    seq: int
+    code: int
+    id: str | None = None
+    reason: str = ""
+
+
+class Answered(Struct, frozen=True, tag=4, array_like=True, gc=False):
+    """The result line of another row that asked the same as the one that waits."""
+
+    seq: int
+    line: bytes
+
+
+class Ending(Struct, frozen=True, tag=5, array_like=True, gc=False):
+    """No more rows are taken; either side may say so first. The fields are :class:`Stop`'s."""
+
+    cause: Cause
+    message: str
+
+
+class Finish(Struct, frozen=True, tag=6, array_like=True, gc=False):
+    """Every row of the job has its end."""
+
+
+class Granted(Struct, frozen=True, tag=7, array_like=True, gc=False):
+    """A ticket is paid for: of a rate limit (``key``, ``booked`` tokens), or of the budget."""
+
+    ticket: int
+    key: int = 0
+    booked: int = 0
+
+
+class Limits(Struct, frozen=True, tag=8, array_like=True, gc=False):
+    """The limits in force on a lane, a minute.
+
+    From a worker with what it sent and used in the last minute: a server has named them.
+    """
+
+    lane: int
+    rpm: float | None
+    tpm: float | None
+    sent: int = 0
+    used: int = 0
+
+
+class Want(Struct, frozen=True, tag=20, array_like=True, gc=False):
+    """The worker has room for so many rows more."""
+
+    rows: int
+
+
+class Named(Struct, frozen=True, tag=21, array_like=True, gc=False):
+    """Who a row is, for its verdict; ``asks`` says that it can be sent."""
+
+    seq: int
+    id: str
+    fingerprint: str
+    asks: bool
+
+
+class Done(Struct, frozen=True, tag=22, array_like=True, gc=False):
+    """How a row ended: its line, as ``--format jsonl`` has it."""
+
+    seq: int
+    line: bytes
+
+
+class Happened(Struct, frozen=True, tag=23, array_like=True, gc=False):
+    """An event for the job's observers, pickled."""
+
+    event: bytes
+
+
+class Pay(Struct, frozen=True, tag=24, array_like=True, gc=False):
+    """A request of ``tokens`` wants to go out on ``lane``."""
+
+    ticket: int
+    lane: int
+    tokens: int
+
+
+class SetAside(Struct, frozen=True, tag=25, array_like=True, gc=False):
+    """An attempt that may use up so much at worst: parts of a USD, and tokens."""
+
+    ticket: int
+    money: int
+    tokens: int
+
+
+class Dropped(Struct, frozen=True, tag=26, array_like=True, gc=False):
+    """Nobody waits for this ticket any more; what was granted meanwhile is given back."""
+
+    ticket: int
+
+
+class Settled(Struct, frozen=True, tag=27, array_like=True, gc=False):
+    """What was booked on a lane for a request turned out to be ``real`` tokens."""
+
+    lane: int
+    key: int
+    booked: int
+    real: int
+
+
+class Spent(Struct, frozen=True, tag=28, array_like=True, gc=False):
+    """What became of an amount that was set aside: known to be so much, uncertain, or returned."""
+
+    ticket: int
+    how: Literal["known", "uncertain", "returned"]
+    money: int = 0
+    tokens: int = 0
+
+
+class Broken(Struct, frozen=True, tag=29, array_like=True, gc=False):
+    """An error of the whole job, pickled."""
+
+    error: bytes
+
+
+class Bye(Struct, frozen=True, tag=30, array_like=True, gc=False):
+    """The worker has nothing left to do."""
+
+
+ToWorker = Setup | Line | Verdict | Answered | Ending | Finish | Granted | Limits
+FromWorker = (
+    Want
+    | Named
+    | Done
+    | Happened
+    | Pay
+    | SetAside
+    | Dropped
+    | Settled
+    | Spent
+    | Limits
+    | Ending
+    | Broken
+    | Bye
+)
+
+read_to_worker = msgspec.msgpack.Decoder(list[ToWorker]).decode
+read_from_worker = msgspec.msgpack.Decoder(list[FromWorker]).decode
