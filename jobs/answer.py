@@ -55,8 +55,9 @@ class Answer:
                 self._began = now
                 if self.first is None:
                     self.first = now
+                self.gaps = delta.chunks - 1
             else:
-                self.gaps += 1
+                self.gaps += delta.chunks
                 gap = now - self._last
                 if gap > self.longest_gap:
                     self.longest_gap = gap

@@ -204,13 +204,14 @@ class Quota(Struct, frozen=True):
 
 
 class Delta(Struct, frozen=True):
-    """What one event of a stream adds. A provider that does not stream yields one of them.
+    """What one read of a stream adds. A provider that does not stream yields one of them.
 
     ``tool_calls`` are OpenAI's tool-call deltas, to be joined by ``index``. ``logprobs`` are the
     items of ``logprobs.content``. ``value`` is an output that is not text (an embedding).
     ``finish_reason`` is the provider's own word; ``status`` is what it means here. The attempt is
     complete only when a delta with a ``status`` arrived. ``cost_usd`` is the provider's own figure
-    for the whole request where it sends one (OpenRouter's ``usage.cost``).
+    for the whole request where it sends one (OpenRouter's ``usage.cost``). So many ``chunks`` of
+    the stream brought its text, all at the same moment.
     """
 
     text: str = ""
@@ -222,6 +223,7 @@ class Delta(Struct, frozen=True):
     status: Status | None = None
     usage: Usage | None = None
     cost_usd: float | None = None
+    chunks: int = 1
 
 
 class Metrics(Struct, frozen=True):

@@ -18,6 +18,7 @@ from ..dialects import Dialect
 from ..model import Delta, Request, Status, Usage
 from .anthropicbody import NoWords, body
 from .failures import Failures
+from .reading import EventReader, Piece
 from .wire import DONE, Prepared, loads
 
 PATH = "/v1/messages"
@@ -35,7 +36,7 @@ _STATUSES: Mapping[str, Status] = {
 _TOO_MANY = 10**15
 
 
-class Part(Struct):
+class Part(Struct, gc=False):
     """A delta, or a block as it starts: the parts of it that are kept."""
 
     type: str = ""
@@ -49,7 +50,7 @@ class Part(Struct):
     stop_details: Any = None
 
 
-class Event(Struct):
+class Event(Struct, gc=False):
     type: str = ""
     index: int = -1
     delta: Part | None = None
@@ -87,7 +88,7 @@ class AnthropicWire:
         raise self._failures.unsendable(reason)
 
 
-class MessagesReader:
+class MessagesReader(EventReader):
     """One answer. ``finished``: its stop reason came; ``done``: nothing follows.
 
     The stop reason comes after all the content, with the last usage: an answer that is cut between
@@ -118,24 +119,26 @@ class MessagesReader:
     def __repr__(self) -> str:
         return f"MessagesReader(finish={self._finish!r}, done={self.done})"
 
-    def add(self, data: bytes) -> Delta | None:
-        """One event."""
-        try:
-            event = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            event = None
-        if event is None:
-            event = self._lax(data)
-        part = event.delta
-        # Nearly every event is a piece of text and nothing else.
-        if (
-            event.type == "content_block_delta"
-            and part is not None
-            and part.type == "text_delta"
-            and part.text
-        ):
-            return Delta(part.text)
-        return self._rare(event)
+    def read(self, events: Sequence[bytes], said: list[Piece]) -> None:
+        """The events of one read."""
+        for data in events:
+            try:
+                event = _decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                event = None
+            if event is None:
+                event = self._lax(data)
+            part = event.delta
+            # Nearly every event is a piece of text and nothing else.
+            if (
+                part is not None
+                and part.text
+                and part.type == "text_delta"
+                and event.type == "content_block_delta"
+            ):
+                said.append(part.text)
+            elif (delta := self._rare(event)) is not None:
+                said.append(delta)
 
     def _rare(self, event: Event) -> Delta | None:
         kind = event.type

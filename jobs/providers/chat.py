@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ..model import Delta, Request
 from .failures import Failures
+from .reading import EventReader, Piece
 from .wire import DONE, STATUSES, loads, payload, usage_of
 
 PATH = "/chat/completions"
@@ -24,7 +25,7 @@ BROKEN_OFF: Mapping[str, int | None] = {
 """Finish reasons of answers that are none, and the HTTP status that says the same."""
 
 
-class Message(Struct):
+class Message(Struct, gc=False):
     """A delta, or the message of a whole answer: the parts of it that are kept."""
 
     content: str | None = None
@@ -37,7 +38,7 @@ class Message(Struct):
     images: list[Any] | None = None
 
 
-class Choice(Struct):
+class Choice(Struct, gc=False):
     delta: Message | None = None
     message: Message | None = None
     text: str | None = None
@@ -45,7 +46,7 @@ class Choice(Struct):
     logprobs: dict[str, Any] | None = None
 
 
-class Chunk(Struct):
+class Chunk(Struct, gc=False):
     choices: list[Choice] | None = None
     usage: dict[str, Any] | None = None
     error: Any = None
@@ -72,7 +73,7 @@ def streamed(values: dict[str, Any], stream: bool, asks_usage: bool = True) -> d
     return values
 
 
-class ChatReader:
+class ChatReader(EventReader):
     """One answer. ``finished``: its finish came; ``done``: nothing follows."""
 
     __slots__ = ("_failures", "_finish", "_refused", "_usage", "done", "finished")
@@ -88,40 +89,42 @@ class ChatReader:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(finish={self._finish!r}, done={self.done})"
 
-    def add(self, data: bytes) -> Delta | None:
-        """One chunk."""
-        if data == DONE:
-            self.done = True
-            return None
-        try:
-            chunk = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            chunk = None
-        if chunk is None:
-            chunk = self._lax(data)
-        if chunk.error is not None:
-            raise self._failures.reported(chunk.error)
-        if chunk.usage is not None:
-            self._usage = chunk.usage
-        if not chunk.choices:
-            return None
-        choice = chunk.choices[0]
-        part = choice.delta
-        # Nearly every chunk is a piece of text and nothing else.
-        if (
-            part is None
-            or not part.content
-            or choice.finish_reason is not None
-            or choice.logprobs is not None
-            or part.tool_calls is not None
-            or part.reasoning_content is not None
-            or part.reasoning is not None
-            or part.refusal is not None
-        ):
-            return self._rare(choice)
-        return Delta(part.content)
+    def read(self, events: Sequence[bytes], said: list[Piece]) -> None:
+        """The chunks of one read."""
+        for data in events:
+            if data == DONE:
+                self.done = True
+                continue
+            try:
+                chunk = _decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                chunk = None
+            if chunk is None:
+                chunk = self._lax(data)
+            if chunk.error is not None:
+                raise self._failures.reported(chunk.error)
+            if chunk.usage is not None:
+                self._usage = chunk.usage
+            if not chunk.choices:
+                continue
+            choice = chunk.choices[0]
+            part = choice.delta
+            # Nearly every chunk is a piece of text and nothing else.
+            if (
+                part is not None
+                and part.content
+                and choice.finish_reason is None
+                and choice.logprobs is None
+                and part.tool_calls is None
+                and part.reasoning_content is None
+                and part.reasoning is None
+                and part.refusal is None
+            ):
+                said.append(part.content)
+            elif (piece := self._rare(choice)) is not None:
+                said.append(piece)
 
-    def _rare(self, choice: Choice) -> Delta | None:
+    def _rare(self, choice: Choice) -> Piece | None:
         if choice.finish_reason:
             self._finish_with(choice.finish_reason)
         part = choice.delta or choice.message or _NOTHING
@@ -133,9 +136,7 @@ class ChatReader:
         calls = part.tool_calls or _legacy(part.function_call)
         if calls or choice.logprobs:
             return Delta(text, thought, calls, _items(choice.logprobs))
-        if text or thought:
-            return Delta(text, thought)
-        return None
+        return Delta(text, thought) if thought else text or None
 
     def _finish_with(self, reason: str) -> None:
         if reason in BROKEN_OFF:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from ..model import Delta, Request
 from .failures import Failures
+from .reading import EventReader, Piece
 from .wire import payload, usage_of
 
 PATH = "/embeddings"
@@ -46,7 +48,7 @@ def count_of(asked: Any) -> int | None:
     return len(asked)
 
 
-class EmbeddingsReader:
+class EmbeddingsReader(EventReader):
     """One answer to ``count`` inputs, as :func:`count_of` has it."""
 
     __slots__ = ("_count", "_failures", "done", "finished")
@@ -60,9 +62,10 @@ class EmbeddingsReader:
     def __repr__(self) -> str:
         return f"EmbeddingsReader(count={self._count})"
 
-    def add(self, data: bytes) -> Delta | None:  # noqa: ARG002 -- the protocol's signature
+    def read(self, events: Sequence[bytes], said: list[Piece]) -> None:  # noqa: ARG002 - Reader's
         """No server streams vectors."""
-        raise self._failures.malformed("a stream came where one JSON body was expected")
+        if events:
+            raise self._failures.malformed("a stream came where one JSON body was expected")
 
     def end(self) -> Delta:
         raise self._failures.unfinished()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .sse import Event, SseParser
+from .sse import SseParser
 
 LONGEST_ERROR = 16 * 1024
 """Bytes of bare JSON that are waited for; an error has a few hundred."""
@@ -20,16 +20,16 @@ class GeminiParser(SseParser):
         self._bare = b""
         self._fresh = True
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that ``data`` completes; bare JSON is one of them."""
+    def feed(self, data: bytes) -> list[bytes]:
+        """The data of the events that ``data`` completes; bare JSON is one of them."""
         starts = self._fresh and data.startswith((b"{", b"["))
         if self._bare or starts or (_suspect(data) and (b"\n{" in data or b"\n[" in data)):
             return self._outside(data)
         self._fresh = data.endswith(b"\n")
         return SseParser.feed(self, data)
 
-    def _outside(self, data: bytes) -> list[Event]:
-        events: list[Event] = []
+    def _outside(self, data: bytes) -> list[bytes]:
+        events: list[bytes] = []
         if not self._bare and not (self._fresh and data.startswith((b"{", b"["))):
             found = (data.find(opening) for opening in (b"\n{", b"\n["))
             start = min(at for at in found if at >= 0) + 1
@@ -44,7 +44,7 @@ class GeminiParser(SseParser):
             end = len(text)
         self._bare = b""
         self._fresh = False
-        events.append(Event(text[:end].encode("utf-8", "surrogateescape")))
+        events.append(text[:end].encode("utf-8", "surrogateescape"))
         rest = text[end:].encode("utf-8", "surrogateescape")
         return events + self.feed(rest) if rest else events
 

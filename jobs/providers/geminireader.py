@@ -28,6 +28,7 @@ from .geminichunk import (
     shown,
     usage_of,
 )
+from .reading import EventReader, Piece, gathered
 from .wire import DONE
 
 FINISHES: Mapping[str, Status] = {
@@ -49,7 +50,7 @@ _HOPELESS: Mapping[str, int] = {"MISSING_THOUGHT_SIGNATURE": 400, "PUP_LIMITED_D
 """Finish reasons about the request or the account, and the HTTP status they amount to."""
 
 
-class GeminiReader:
+class GeminiReader(EventReader):
     """One answer. ``finished``: a good finish came; usage may still follow."""
 
     __slots__ = (
@@ -76,18 +77,22 @@ class GeminiReader:
     def __repr__(self) -> str:
         return f"GeminiReader(finish={self._finish!r})"
 
-    def add(self, data: bytes) -> Delta | None:
-        """One event."""
-        try:
-            chunk = decode(data)
-        except ODD:
-            chunk = None
-        if chunk is not None:
-            return self._take(chunk)
-        if data.strip() == DONE:  # what proxies add
-            self.done = True
-            return None
-        return _merged([self._take(chunk) for chunk in self._chunks(data)])
+    def read(self, events: Sequence[bytes], said: list[Piece]) -> None:
+        """The responses of one read."""
+        for data in events:
+            try:
+                chunk = decode(data)
+            except ODD:
+                chunk = None
+            if chunk is not None:
+                if (piece := self._take(chunk)) is not None:
+                    said.append(piece)
+            elif data.strip() == DONE:  # what proxies add
+                self.done = True
+            else:
+                piece = self._together(data)
+                if piece is not None:
+                    said.append(piece)
 
     def end(self) -> Delta:
         """The finish, with the usage where it came. Raises when there was no good finish."""
@@ -97,7 +102,7 @@ class GeminiReader:
 
     def whole(self, data: bytes) -> Delta:
         """The answer as one JSON body, or as the list of chunks that a stream without SSE is."""
-        said = _merged([self._take(chunk) for chunk in self._chunks(data.strip())]) or Delta()
+        said = self._together(data.strip()) or Delta()
         if not self._finish:
             raise self._failures.malformed("the answer has no finishReason")
         end = self.end()
@@ -105,7 +110,13 @@ class GeminiReader:
             said, finish_reason=end.finish_reason, status=end.status, usage=end.usage
         )
 
-    def _take(self, chunk: Chunk) -> Delta | None:
+    def _together(self, data: bytes) -> Delta | None:
+        """One or several responses that came as one."""
+        taken = [self._take(chunk) for chunk in self._chunks(data)]
+        said = gathered([piece for piece in taken if piece is not None])
+        return None if said is None else msgspec.structs.replace(said, chunks=1)
+
+    def _take(self, chunk: Chunk) -> Piece | None:
         if chunk.error is not None:
             raise self._failures.reported(chunk.error)
         if chunk.usage_metadata is not NOTHING:
@@ -120,10 +131,10 @@ class GeminiReader:
         if len(parts) == 1 and candidate.finish_reason is None:
             part = parts[0]
             if part.text and not part.thought and candidate.logprobs_result is None:
-                return Delta(part.text)
+                return part.text
         return self._rare(candidate, parts)
 
-    def _rare(self, candidate: Candidate, parts: Sequence[Part]) -> Delta | None:
+    def _rare(self, candidate: Candidate, parts: Sequence[Part]) -> Piece | None:
         text = thought = ""
         calls = []
         for part in parts:
@@ -139,9 +150,9 @@ class GeminiReader:
             self._message = candidate.finish_message or ""
             self._finish_with(candidate.finish_reason, FINISHES.get(candidate.finish_reason))
         logprobs = logprobs_of(candidate.logprobs_result)
-        if text or thought or calls or logprobs:
+        if thought or calls or logprobs:
             return Delta(text, thought, calls or (), logprobs or ())
-        return None
+        return text or None
 
     def _finish_with(self, word: str, status: Status | None) -> None:
         self._finish, self._status = word, status
@@ -169,15 +180,3 @@ class GeminiReader:
         if not chunks:
             raise self._failures.malformed("a chunk of the answer is not a JSON object")
         return chunks
-
-
-def _merged(deltas: Sequence[Delta | None]) -> Delta | None:
-    said = [delta for delta in deltas if delta is not None]
-    if len(said) < 2:
-        return said[0] if said else None
-    return Delta(
-        "".join(delta.text for delta in said),
-        "".join(delta.reasoning for delta in said),
-        [call for delta in said for call in delta.tool_calls],
-        [item for delta in said for item in delta.logprobs],
-    )

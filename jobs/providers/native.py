@@ -10,6 +10,7 @@ from ..errors import TransientError
 from ..model import Delta, Request
 from ..ports import Hear
 from .http import Http, Incoming
+from .reading import Piece, gathered
 from .sse import BOM, EventTooLarge
 from .wire import Prepared, Wire
 
@@ -48,12 +49,17 @@ class Native:
                 return
             if shape == b"<" or "html" in incoming.content_type:
                 raise self._http.failures.web_page()
-            feed, add = prepared.parser.feed, reader.add
+            feed, take = prepared.parser.feed, reader.read
             while data:
-                for event in feed(data):
-                    delta = add(event.data)
-                    if delta is not None:
-                        yield delta
+                said: list[Piece] = []
+                try:
+                    take(feed(data), said)
+                except Exception:
+                    if said:  # what came before the failure has come
+                        yield gathered(said) or Delta()
+                    raise
+                if said:
+                    yield gathered(said) or Delta()
                 if reader.done:
                     incoming.hurry()
                 try:

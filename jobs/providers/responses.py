@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from ..model import Delta, Request, Status
 from .failures import Failures
+from .reading import EventReader, Piece
 from .wire import DONE, STATUSES, loads, payload, usage_of
 
 PATH = "/responses"
@@ -20,7 +21,7 @@ _WHOLE_ITEMS = frozenset({"function_call", "custom_tool_call", "image_generation
 """Types of output items that are read when they are complete."""
 
 
-class Piece(Struct):
+class Part(Struct, gc=False):
     """What of an event tells a piece of text from all others."""
 
     type: str | None = None
@@ -28,7 +29,10 @@ class Piece(Struct):
     logprobs: list[Any] | None = None
 
 
-_decode = msgspec.json.Decoder(Piece).decode
+_ODD = Part()
+"""Stands for an event that is not of the shapes above, and is read whole."""
+
+_decode = msgspec.json.Decoder(Part).decode
 
 
 def body(request: Request, stream: bool) -> dict[str, Any]:
@@ -40,7 +44,7 @@ def body(request: Request, stream: bool) -> dict[str, Any]:
     return values
 
 
-class ResponsesReader:
+class ResponsesReader(EventReader):
     """One answer. ``finished``: its finish came; ``done``: nothing follows."""
 
     __slots__ = ("_calls", "_failures", "_final", "_refused", "_said", "done", "finished")
@@ -57,21 +61,23 @@ class ResponsesReader:
     def __repr__(self) -> str:
         return f"ResponsesReader(finished={self.finished})"
 
-    def add(self, data: bytes) -> Delta | None:
-        """One event."""
-        if data == DONE:
-            self.done = True
-            return None
-        try:
-            piece = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return self._rare(data)
-        if piece.type == _TEXT and piece.delta is not None:  # nearly every event
-            self._said = True
-            return Delta(piece.delta, logprobs=piece.logprobs or ()) if piece.delta else None
-        if piece.type in _MATTERS:
-            return self._rare(data)
-        return None
+    def read(self, events: Sequence[bytes], said: list[Piece]) -> None:
+        """The events of one read."""
+        for data in events:
+            if data == DONE:
+                self.done = True
+                continue
+            try:
+                part = _decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                part = _ODD
+            text = part.delta
+            if part.type == _TEXT and text is not None:  # nearly every event
+                self._said = True
+                if text:
+                    said.append(Delta(text, logprobs=part.logprobs) if part.logprobs else text)
+            elif part.type in _MATTERS and (delta := self._rare(data)) is not None:
+                said.append(delta)
 
     def _rare(self, data: bytes) -> Delta | None:
         event = self._object(data, "an event of the answer")

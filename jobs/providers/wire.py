@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeGuard
 from msgspec import UNSET
 
 from ..model import Delta, Request, Status, Usage
-from .sse import Event, SseParser
+from .reading import Piece
+from .sse import SseParser
 
 DONE = b"[DONE]"
 
@@ -31,9 +32,9 @@ _OF_AN_ANSWER = frozenset({"reasoning", "reasoning_content", "annotations", "aud
 
 
 class Parser(Protocol):
-    """Cuts the bytes of a stream into events; see :class:`.sse.SseParser`."""
+    """Cuts the bytes of a stream into the data of its events; see :class:`.sse.SseParser`."""
 
-    def feed(self, data: bytes) -> Sequence[Event]: ...
+    def feed(self, data: bytes) -> Sequence[bytes]: ...
 
 
 class Reader(Protocol):
@@ -44,8 +45,11 @@ class Reader(Protocol):
     done: bool
     """Nothing follows."""
 
-    def add(self, data: bytes) -> Delta | None:
-        """One event of a stream; None where it brings nothing yet."""
+    def read(self, events: Sequence[bytes], said: list[Piece]) -> None:
+        """The events of one read; what they bring goes into ``said``, one after the other.
+
+        What came before an event that is a failure is there when that is raised.
+        """
         ...
 
     def end(self) -> Delta:

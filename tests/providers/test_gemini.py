@@ -322,9 +322,13 @@ def pieces_of(answers: Sequence[Delta]) -> list[str]:
     return [delta.text for delta in answers if delta.text]
 
 
-async def test_each_event_is_passed_on_by_itself(server: FaultServer, open_one: Open) -> None:
+async def test_each_event_counts_however_many_come_at_once(
+    server: FaultServer, open_one: Open
+) -> None:
     server.replies = answer("a b c")
-    assert pieces_of(await collect(open_one())) == ["a", " b", " c"]
+    deltas = await collect(open_one())
+    assert "".join(pieces_of(deltas)) == "a b c"
+    assert sum(delta.chunks for delta in deltas if delta.text) == 3
 
 
 async def test_the_signature_of_a_thought_comes_back_to_where_it_was(

@@ -41,9 +41,7 @@ def read(*values: Any) -> Answer:
 def parsed(data: bytes, size: int) -> list[bytes]:
     parser = GeminiParser()
     return [
-        found.data
-        for at in range(0, len(data), size)
-        for found in parser.feed(data[at : at + size])
+        found for at in range(0, len(data), size) for found in parser.feed(data[at : at + size])
     ]
 
 

@@ -227,9 +227,11 @@ async def test_tokens_are_handed_on_while_the_stream_still_runs(
     release = asyncio.Event()
     server.replies = stalled(release, after=3, text="one two three")
     stream = connect().stream(ask())
-    assert [(await anext(stream)).text for _ in range(2)] == ["one", " two"]
+    said = ""
+    while said != "one two":  # all that was sent by now, in one read or in several
+        said += (await anext(stream)).text
     release.set()
-    assert [delta.text async for delta in stream] == [" three", ""]
+    assert "".join([delta.text async for delta in stream]) == " three"
 
 
 async def test_a_silence_after_the_finish_does_not_spoil_the_answer(
@@ -268,7 +270,8 @@ async def test_a_long_answer_in_few_reads_is_whole(
     server.replies = answer(text)
     deltas = await collect(connect(), ask())
     assert joined(deltas).output == text
-    assert len(deltas) == len(text.split(" ")) + 1
+    assert sum(delta.chunks for delta in deltas) == len(text.split(" ")) + 1
+    assert len(deltas) < 1000
 
 
 # dialects

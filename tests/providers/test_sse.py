@@ -10,31 +10,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmbatch.jobs.providers import sse
-from llmbatch.jobs.providers.sse import LONGEST_TAIL, Event, SseParser
+from llmbatch.jobs.providers.sse import LONGEST_TAIL, SseParser
 
 
-def reference(stream: bytes) -> list[Event]:
-    """The standard's algorithm, as it reads, on the whole stream."""
+def reference(stream: bytes) -> list[bytes]:
+    """The standard's algorithm, as it reads, on the whole stream: the data of each event."""
     stream = stream.removeprefix(b"\xef\xbb\xbf")
     *lines, _unfinished = re.split(rb"\r\n|\n|\r", stream)
-    events, data, name = [], b"", b""
+    events, data = [], b""
     for line in lines:
         if line == b"":
             if data:
-                events.append(Event(data[:-1], name))
-            data = name = b""
+                events.append(data[:-1])
+            data = b""
         elif b":" in line:
             field, value = line.split(b":", 1)
             value = value[1:] if value[:1] == b" " else value
             data += value + b"\n" if field == b"data" else b""
-            name = value if field == b"event" else name
         else:
             data += b"\n" if line == b"data" else b""
-            name = b"" if line == b"event" else name
     return events
 
 
-def parse(*reads: bytes) -> list[Event]:
+def parse(*reads: bytes) -> list[bytes]:
     parser = SseParser()
     return [event for read in reads for event in parser.feed(read)]
 
@@ -104,16 +102,16 @@ def test_any_stream_split_anywhere_is_read_as_the_standard_says(
 
 
 def test_the_last_event_without_its_blank_line_is_not_dispatched() -> None:
-    assert parse(b"data: one\n\ndata: [DONE]") == [Event(b"one")]
-    assert parse(b"data: one\n\ndata: [DONE]\n") == [Event(b"one")]
+    assert parse(b"data: one\n\ndata: [DONE]") == [b"one"]
+    assert parse(b"data: one\n\ndata: [DONE]\n") == [b"one"]
 
 
 def test_events_come_with_the_read_that_completes_them() -> None:
     parser = SseParser()
     assert parser.feed(b"data: one\n") == []
-    assert parser.feed(b"\ndata: t") == [Event(b"one")]
-    assert parser.feed(b"wo\r\n\r") == [Event(b"two")]
-    assert parser.feed(b"\ndata: three\n\n") == [Event(b"three")]
+    assert parser.feed(b"\ndata: t") == [b"one"]
+    assert parser.feed(b"wo\r\n\r") == [b"two"]
+    assert parser.feed(b"\ndata: three\n\n") == [b"three"]
 
 
 @pytest.mark.parametrize("line", [b"data: ", b": ", b"", b"data: x\ndata: "])

@@ -9,6 +9,7 @@ from llmbatch.jobs.dialects import ANY_SERVER, KNOWN, Dialect
 from llmbatch.jobs.model import Delta, Request
 from llmbatch.jobs.providers.failures import Failures
 from llmbatch.jobs.providers.opening import wire_of
+from llmbatch.jobs.providers.reading import Piece, gathered
 from llmbatch.jobs.providers.wire import Prepared
 
 from .shapes import Outcome, Recording, Shape
@@ -58,9 +59,10 @@ class Player:
         self._answer = Answer(0.0)
 
     def read(self, data: bytes) -> None:
-        for event in self._prepared.parser.feed(data):
-            if (delta := self._prepared.reader.add(event.data)) is not None:
-                self._answer.add(delta, 0.0)
+        said: list[Piece] = []
+        self._prepared.reader.read(self._prepared.parser.feed(data), said)
+        if (delta := gathered(said)) is not None:
+            self._answer.add(delta, 0.0)
 
     def end(self) -> Outcome:
         """The stream ends here."""
