@@ -122,8 +122,12 @@ class Running:
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Nothing of the tests' own environment but what finds programs and folders."""
-    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LANG") if name in os.environ}
+    """Nothing of the tests' own environment but what finds programs and folders.
+
+    ``LLMBATCH_PROCESSES=2`` has every job that a test runs in several processes.
+    """
+    names = ("PATH", "TMPDIR", "LANG", "LLMBATCH_PROCESSES")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), **(more or {})}
 
 
