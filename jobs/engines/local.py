@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 from ..drain import Drain, Stop
@@ -11,12 +12,21 @@ from ..events import Draining, RowFinished, RowSkipped, SourceWaited
 from ..model import Row
 from ..ports import Clock, Observer, Sink, Source, Worker
 
+Place = asyncio.Future[tuple[Row | None] | None]
+"""Of a pump that wants a row: it gets one (None where there is none), or its turn to read."""
+
 NOTICEABLE = 0.001
 """A shorter wait for the source, in seconds, is not worth an event."""
 
 
 BREATH = 500
 """Rows that are skipped in one go before the loop may turn to signals and timers."""
+
+AT_ONCE = 32
+"""Rows that are begun in one go before the loop may turn to streams, signals and timers."""
+
+GROWTH = 16
+"""For so many rows that were begun one pump more is opened at a time, up to ``AT_ONCE``."""
 
 
 class Drained(Exception):
@@ -81,7 +91,9 @@ class LocalEngine:
         self._parked = 0
         self._exhausted = False
         self._broken: SourceError | None = None
-        self._reading = asyncio.Lock()
+        self._reading = False
+        self._wanting: deque[Place] = deque()
+        self._begun = 0
 
     async def run(self, source: Source, worker: Worker, sink: Sink) -> None:
         """Pump until the source is dry or the drain is done; raises the first error of the job.
@@ -134,20 +146,24 @@ class LocalEngine:
         self._parked -= 1
 
     def _grow(self) -> None:
-        """Open one pump more where there is room; so there are never many more than rows.
+        """Open pumps where there is room, the more the more rows there were.
 
-        The new one does the same when it has read a row, and so on up to the width.
+        New ones do the same when they have read a row, and so on up to the width; so there are
+        never many more than rows.
         """
         width = self._width()
         if width > self._widest:
             self._widest = width
-        open_seats = len(self._seats)
-        if (
-            open_seats - self._parked < width
-            and open_seats < 4 * self._widest
+        at_once = min(AT_ONCE, 1 + self._begun // GROWTH)
+        while (
+            len(self._seats) - self._parked < width
+            and len(self._seats) < 4 * self._widest
             and not self._exhausted
         ):
             self._spawn()
+            at_once -= 1
+            if at_once <= len(self._wanting):
+                break
 
     def _too_many(self) -> bool:
         """One is always left, whatever the width: the rows must come to their end."""
@@ -176,22 +192,66 @@ class LocalEngine:
             self._seats.discard(seat)
 
     async def _next(self) -> Row | None:
-        """The next row that is to run; None when there is none, or none is wanted any more."""
-        async with self._reading:
-            skipped = 0
-            while not self._exhausted and self._drain.stop is None:
-                row = await self._read()
-                if row is None:
-                    self._exhausted = True
-                    break
-                status = await self._sink.expect(row)
-                if status is None:
+        """The next row that is to run; None when there is none, or none is wanted any more.
+
+        One pump reads at a time. While others wait for a row they get what it reads: were reading
+        handed on from one to the next, rows would begin one a turn of the loop.
+        """
+        if self._reading:
+            place: Place = asyncio.get_running_loop().create_future()
+            self._wanting.append(place)
+            try:
+                given = await place
+            except asyncio.CancelledError:
+                if place.done() and not place.cancelled() and place.result() is None:
+                    self._hand_on()
+                raise
+            if given is not None:
+                return given[0]
+        self._reading = True
+        try:
+            while True:
+                row = await self._wanted()
+                another = self._first_wanting()
+                if another is None:
                     return row
-                self._observe(RowSkipped(row.id, status))
-                skipped += 1
-                if not skipped % BREATH:
-                    await asyncio.sleep(0)
-            return None
+                another.set_result((row,))
+        finally:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """The turn to read goes to whoever waits longest."""
+        heir = self._first_wanting()
+        self._reading = heir is not None
+        if heir is not None:
+            heir.set_result(None)
+
+    def _first_wanting(self) -> Place | None:
+        while self._wanting:
+            place = self._wanting.popleft()
+            if not place.done():  # else its pump was let go
+                return place
+        return None
+
+    async def _wanted(self) -> Row | None:
+        """Read on to a row that the output does not have."""
+        self._begun += 1
+        if not self._begun % AT_ONCE:
+            await asyncio.sleep(0)
+        skipped = 0
+        while not self._exhausted and self._drain.stop is None:
+            row = await self._read()
+            if row is None:
+                self._exhausted = True
+                break
+            status = await self._sink.expect(row)
+            if status is None:
+                return row
+            self._observe(RowSkipped(row.id, status))
+            skipped += 1
+            if not skipped % BREATH:
+                await asyncio.sleep(0)
+        return None
 
     async def _read(self) -> Row | None:
         began = self._clock.now()

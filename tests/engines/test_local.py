@@ -1,13 +1,14 @@
 """The engine: bounded, lazy, lets others in for rows that back off, and drains cleanly."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from llmbatch.jobs.clock import SystemClock
 from llmbatch.jobs.drain import Drain, Stop
-from llmbatch.jobs.engines.local import Drained, LocalEngine
+from llmbatch.jobs.engines.local import AT_ONCE, Drained, LocalEngine
 from llmbatch.jobs.errors import SinkError, SourceError
 from llmbatch.jobs.events import Draining, Event, RowFinished, RowSkipped
 from llmbatch.jobs.model import Rejected, Result, Row, Status, Tidied
@@ -108,6 +109,92 @@ async def test_rows_are_read_when_there_is_room_and_not_before() -> None:
     gate.set()
     await run
     assert len(bench.sink.ids) == 1000
+
+
+class Turns:
+    """Counts the turns of the loop."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._next()
+
+    def _next(self) -> None:
+        self.now += 1
+        self._handle = asyncio.get_running_loop().call_soon(self._next)
+
+    def stop(self) -> None:
+        self._handle.cancel()
+
+
+async def test_rows_begin_some_at_a_time_so_that_the_loop_turns_to_other_things() -> None:
+    """All that end together are followed at once, but never in one long turn."""
+    bench, gates, begun = Bench(width=1000), [asyncio.Event(), asyncio.Event()], Counter[int]()
+    turns = Turns()
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        begun[turns.now] += 1
+        await gates[row.line > 1000].wait()
+        return result(row)
+
+    run = asyncio.create_task(bench.run(Rows(2000), worker))
+    while begun.total() < 1000:
+        await asyncio.sleep(0)
+    opened = turns.now
+    assert opened <= 200, "pumps are opened ever more at a time"
+    gates[0].set()
+    while begun.total() < 2000:
+        await asyncio.sleep(0)
+    assert turns.now - opened <= 100, "rows begin many a turn"
+    assert max(begun.values()) <= 2 * AT_ONCE
+    gates[1].set()
+    await run
+    turns.stop()
+    assert len(bench.sink.ids) == 2000
+
+
+class Slow(Rows):
+    """Gives a row only when it is asked to."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(total)
+        self.more = asyncio.Semaphore(0)
+
+    async def requests(self) -> AsyncIterator[Row]:
+        async for row in super().requests():
+            await self.more.acquire()
+            yield row
+
+
+async def test_a_row_goes_out_as_soon_as_it_is_read_whoever_else_wants_one() -> None:
+    bench, rows, worker = Bench(width=40), Slow(1000), Held()
+    run = asyncio.create_task(bench.run(rows, worker))
+    for count in range(1, 31):
+        rows.more.release()
+        await settle()
+        assert len(worker.rows) == count
+    await worker.let_go(20)  # whose pumps all want a row now
+    for count in range(11, 41):
+        rows.more.release()
+        await settle()
+        assert len(worker.rows) == count
+    for _ in range(1000):
+        rows.more.release()
+    await finish(worker, run)
+    assert len(bench.sink.ids) == 1000
+
+
+async def test_a_drain_while_many_want_a_row_ends_when_those_in_flight_have() -> None:
+    bench, rows, worker = Bench(width=40), Slow(1000), Held()
+    run = asyncio.create_task(bench.run(rows, worker))
+    for _ in range(30):
+        rows.more.release()
+        await settle()
+    await worker.let_go(20)
+    bench.drain.request(Stop("SIGINT", "interrupted"))
+    await settle()
+    assert len(worker.rows) == 10
+    await finish(worker, run)
+    assert len(bench.sink.ids) == 30
 
 
 async def test_a_width_beyond_the_rows_opens_no_more_pumps_than_they_need() -> None:
