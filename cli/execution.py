@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import time
@@ -14,6 +13,7 @@ from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.drain import Drain, Stop
 from llmbatch.jobs.errors import SinkError, SourceError
 from llmbatch.jobs.events import Event
+from llmbatch.jobs.garbage import in_flight_at_most, look_rarely
 from llmbatch.jobs.pipeline import run_loop
 from llmbatch.jobs.ports import Observer
 from llmbatch.jobs.summary import Summary, Tally
@@ -57,7 +57,7 @@ def execute(job: Job) -> int:
     VOICE.json = job.config.log_format == "json"
     VOICE.github = job.config.github and not VOICE.json
     VOICE.guarded = VOICE.guarded or VOICE.github
-    gc.freeze()  # what the start has made is here to stay
+    look_rarely(in_flight_at_most(job.config))
     return _Execution(job).to_its_end()
 
 

@@ -20,6 +20,7 @@ from .crew import Order
 from .drain import Drain, Stop
 from .errors import LlmbatchError
 from .events import Event
+from .garbage import in_flight_at_most, look_rarely
 from .model import Row
 from .pipeline import Pipeline, import_senders, run_loop
 from .preparation import row_parser
@@ -59,8 +60,10 @@ async def _work(sock: socket.socket) -> None:
     setup = await channel.get()
     if not isinstance(setup, Setup):
         leave()
+    order = Order.of(setup.data)
+    look_rarely(in_flight_at_most(order.config))
     try:
-        await Worker(channel, Order.of(setup.data)).run()
+        await Worker(channel, order).run()
     except LlmbatchError as error:
         channel.send(Broken(pickle.dumps(error)))
     channel.send(Bye())

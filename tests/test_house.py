@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "looplag": {"histogram"},
     "drain": set(),
     "filelimit": {"errors"},
+    "garbage": {"config"},
     "keys": {"errors"},
     "events": {"errors", "model"},
     "ports": {"errors", "events", "model"},
