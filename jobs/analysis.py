@@ -144,7 +144,7 @@ class _Analysis:
             observe(pipeline.started(plan.files.results, None, plan.files.size))
             heard = self.folding.heard if isinstance(self.folding, Folding) else None
             async with chronicle.until_broken(came_to):
-                async with chronicle.counting(pipeline.used, drain, pipeline.spending):
+                async with chronicle.counting(pipeline.used, drain, pipeline.till):
                     await pipeline.pump(source, routes, sink, observe, around=around, heard=heard)
                 done = Tidied() if drain.stop else await self._conclude(sink, tally, chronicle)
             await self.reuse.settle()

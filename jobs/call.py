@@ -146,7 +146,7 @@ class Call:
                 raise TurnedAway
             seat.sending = True
             if booking is not None:
-                booking.sent = True
+                booking.held.sent = True
             progress.attempts += 1
             progress.tries += 1
             if lane.whole:  # it may have been found out since the row took this lane

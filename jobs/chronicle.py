@@ -14,7 +14,7 @@ from typing import Any, Literal
 from msgspec import Struct, structs
 
 from .budget.ledger import UNIT, Amount
-from .budget.spending import Spending
+from .budget.till import Till
 from .drain import Drain, Stop
 from .errors import LlmbatchError, SinkError
 from .events import Noted
@@ -139,12 +139,12 @@ class Chronicle:
 
     @asynccontextmanager
     async def counting(
-        self, used: Callable[[], Carried | None], drain: Drain, spending: Spending | None
+        self, used: Callable[[], Carried | None], drain: Drain, till: Till | None
     ) -> AsyncGenerator[None, None]:
         """Rows are asked inside, and ``used`` says what all runs used up of a budget, at worst.
 
         It is written down every few seconds, and where ``drain`` is cut: what is in no line would
-        be lost. What ``spending`` may use up is written before it does.
+        be lost. What may be spent out of the ``till`` is written before it does.
         """
         wake = asyncio.Event()
         over = False
@@ -159,7 +159,7 @@ class Chronicle:
                 if manifest is not None:
                     write_manifest(manifest)
 
-        async def note(spending: Spending) -> None:
+        async def note(till: Till) -> None:
             noted: tuple[Carried | None, Amount] | None = None
             while not over:
                 with suppress(TimeoutError):
@@ -167,7 +167,7 @@ class Chronicle:
                 wake.clear()
                 if over:
                     return
-                self.spent, lease = used(), spending.lease
+                self.spent, lease = used(), till.lease
                 if (self.spent, lease) != noted:
                     noted = self.spent, lease
                     money = None if self.spent is None or self.spent.usd is None else lease.money
@@ -176,13 +176,13 @@ class Chronicle:
                         leased_usd=None if money is None else money / UNIT,
                         leased_tokens=lease.tokens,
                     )
-                spending.written(lease)
+                till.written(lease)
 
         drain.before_cut(cut)
         beat = None
-        if spending is not None and self._manifest is not None:
-            spending.write_down(wake.set)
-            beat = asyncio.create_task(note(spending))
+        if till is not None and self._manifest is not None:
+            till.write_down(wake.set)
+            beat = asyncio.create_task(note(till))
         try:
             yield
         finally:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from msgspec import Struct, structs
 
+from .budget.desk import BudgetDesk
+from .budget.excess import Excess
 from .config import JobConfig
 from .engines.processes import Crew, ProcessEngine, RawSource
 from .errors import ConfigError
@@ -33,6 +35,7 @@ class Order(Struct, frozen=True, kw_only=True):
     """What a worker is made of. ``routes`` are those of the job, with this worker's share of each.
 
     ``whole``: a row is handed back with its result; ``warms``: see :attr:`ReusePlan.warms`.
+    ``excess`` is what other workers learned of the lanes.
     """
 
     config: JobConfig
@@ -40,6 +43,7 @@ class Order(Struct, frozen=True, kw_only=True):
     inputs: Sequence[Input]
     whole: bool
     warms: bool
+    excess: Mapping[str, Excess] = {}
 
     def packed(self) -> bytes:
         """For a worker's eyes alone: it holds the keys."""
@@ -123,11 +127,14 @@ class Workers:
         self._prepared = prepared
         self._reuse = reuse
         self._size = size
+        self._budget: BudgetDesk | None = None
 
     async def ask(self, source: RawSource, sink: Sink, observe: Observer) -> None:
         """Ask every row of the source. Raises as :class:`.engines.processes.ProcessEngine`."""
         pipeline, prepared = self._pipeline, self._prepared
         answers = self._reuse.answers(sink)
+        if pipeline.till is not None:
+            self._budget = BudgetDesk(pipeline.till)
         twice = all(source.rereadable for source in prepared.inputs)
         crew = Crew(
             size=self._size,
@@ -136,6 +143,7 @@ class Workers:
             default_id=self._default_id,
             ids=None if twice else StreamIds(prepared.inputs),
             claims=None if answers is None else Claims[Out](answers),
+            desks={} if self._budget is None else dict.fromkeys(BudgetDesk.TAKES, self._budget),
         )
         engine = ProcessEngine(crew, drain=pipeline.drain, clock=pipeline.clock, observer=observe)
         await engine.run(source, sink)
@@ -158,6 +166,7 @@ class Workers:
             inputs=self._prepared.inputs,
             whole=self._prepared.whole,
             warms=self._reuse.warms,
+            excess={} if self._budget is None else self._budget.excess,
         )
 
     def _default_id(self, raw: RawLine) -> str:

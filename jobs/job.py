@@ -151,7 +151,7 @@ class _Job:
         """Ask every row; of an input that breaks off midway there is a table all the same."""
         pipeline = self.pipeline
         try:
-            async with chronicle.counting(pipeline.used, pipeline.drain, pipeline.spending):
+            async with chronicle.counting(pipeline.used, pipeline.drain, pipeline.till):
                 await ask()
         except SourceError:
             if self.prepared.table is not None:

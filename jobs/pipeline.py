@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 from msgspec import ValidationError, convert, structs
 
+from .budget.excess import Excess
+from .budget.funds import Funds
 from .budget.ledger import Amount, Caps, in_units
 from .budget.spending import Spending, unpriced
+from .budget.till import Till
 from .call import Call
 from .clock import SystemClock
 from .config import JobConfig
@@ -96,6 +99,7 @@ class Pipeline:
         self.first = self.routes[0]
         self.prices = PriceBook(config, self.routes)
         self._check_prices()
+        self.till: Till | None = None
         self.spending: Spending | None = None
         self.ceiling = _make_room(self.routes, config.max_concurrency)
         self.weights = {
@@ -144,8 +148,7 @@ class Pipeline:
 
         ``lasting`` says that a later run can go on with the output.
         """
-        config = self.config
-        caps = Caps(config.max_cost, config.max_tokens_total)
+        caps = self._caps
         if caps == Caps():
             return
         if caps.cost is not None and carried.unpriced:
@@ -154,15 +157,25 @@ class Pipeline:
             known = f"what {rows}earlier runs cost is not known: the budget counts it as nothing"
             observe(Noted(known))
         earlier = Amount(in_units(carried.usd or 0.0), carried.tokens)
-        self.spending = Spending(caps, self.prices, self.drain, earlier, lasting=lasting)
-        tally.budget = self.spending.figures
-        self.drain.before_cut(self.spending.cut)
+        self.till = till = Till(caps, self.drain, earlier, lasting=lasting)
+        tally.budget = till.figures
+        self.drain.before_cut(till.cut)
+        self.pay_from(till)
+
+    def pay_from(self, funds: Funds, excess: Mapping[str, Excess] | None = None) -> None:
+        """Pay for what is asked here out of these where the job has caps."""
+        if self._caps != Caps():
+            self.spending = Spending(self._caps, self.prices, funds, excess)
+
+    @property
+    def _caps(self) -> Caps:
+        return Caps(self.config.max_cost, self.config.max_tokens_total)
 
     def used(self) -> Carried | None:
         """What this run and the ones before it used up, at worst; None where there is no budget."""
-        if self.spending is None:
+        if self.till is None:
             return None
-        figures = self.spending.figures()
+        figures = self.till.figures()
         money = figures.max_cost is not None or figures.used_usd > 0
         return Carried(figures.used_usd if money else None, figures.used_tokens)
 
@@ -181,7 +194,7 @@ class Pipeline:
             fallbacks=[route.label for route in others],
             bytes=size,
             max_cost=self.config.max_cost,
-            spent_before=0.0 if self.spending is None else self.spending.figures().earlier_usd,
+            spent_before=0.0 if self.till is None else self.till.figures().earlier_usd,
         )
 
     @asynccontextmanager

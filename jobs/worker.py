@@ -16,6 +16,8 @@ import sys
 from typing import NoReturn
 
 from .answerform import schema_of, validated
+from .budget.excess import Excess
+from .budget.remote import RemoteFunds
 from .crew import Order
 from .drain import Drain, Stop
 from .errors import LlmbatchError
@@ -29,10 +31,12 @@ from .workers.channel import Channel
 from .workers.inbox import Inbox, Outbox, tell
 from .workers.messages import (
     Answered,
+    Aside,
     Broken,
     Bye,
     Ending,
     Finish,
+    Learned,
     Line,
     Setup,
     ToWorker,
@@ -84,6 +88,8 @@ class Worker:
         self.drain = Drain()
         config = order.config
         self.pipeline = Pipeline(config, os.environ, self.drain, order.routes)
+        self.funds = RemoteFunds(channel)
+        self.pipeline.pay_from(self.funds, order.excess)
         self.schema = schema_of(config)
         self.parser = row_parser(
             config, order.routes, self.schema, several=len(order.inputs) > 1, whole=order.whole
@@ -141,12 +147,21 @@ class Worker:
                     inbox.judged(message)
                 case Answered():
                     inbox.answered(message)
+                case Aside():
+                    self.funds.answered(message)
+                case Learned():
+                    self._learned(message)
                 case Ending():
                     self.told = True
                     self.drain.request(Stop(message.cause, message.message))
                 case Finish():
                     inbox.end()
         leave()
+
+    def _learned(self, message: Learned) -> None:
+        if self.pipeline.spending is not None:
+            excess = Excess(message.input, message.output, message.markup)
+            self.pipeline.spending.widen(message.lane, excess)
 
     def _stopped(self, stop: Stop) -> None:
         """What ends this worker ends the job."""

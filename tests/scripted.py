@@ -16,6 +16,7 @@ from typing import Any
 from llmbatch.jobs.breaker import Breaker
 from llmbatch.jobs.budget.ledger import NOTHING, Amount, Caps
 from llmbatch.jobs.budget.spending import Spending
+from llmbatch.jobs.budget.till import Till
 from llmbatch.jobs.call import Call
 from llmbatch.jobs.config import JobConfig, PriceConfig
 from llmbatch.jobs.dialects import ANY_SERVER, Dialect
@@ -134,7 +135,7 @@ class Ran:
         self.drop = drop
         self.caps = caps
         self.earlier = earlier
-        self.spending: Spending | None = None
+        self.till: Till | None = None
         self.prices = PriceBook(JobConfig(prices=prices or {}))
         self.routes: Routes | None = None
 
@@ -167,15 +168,17 @@ class Ran:
             clock=VirtualClock(),
             observer=self.events.append,
         )
+        spending: Spending | None = None
         if self.caps is not None:
-            self.spending = Spending(self.caps, self.prices, self.drain, self.earlier)
+            self.till = Till(self.caps, self.drain, self.earlier)
+            spending = Spending(self.caps, self.prices, self.till)
         return Call(
             self.routes,
             RetryPolicy(retries=self.retries),
             clock=VirtualClock(),
             observer=self.events.append,
             random=lambda: HALF,
-            spending=self.spending,
+            spending=spending,
         )
 
     async def row(self, row: Row) -> Result:

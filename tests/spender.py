@@ -178,13 +178,13 @@ class Study:
             await engine.run(Rows(self.rows), call, self.sink)
         finally:
             routes.close()
-        assert ran.spending is not None
-        assert ran.spending.aside == NOTHING, "every attempt settled what it had set aside"
+        assert ran.till is not None
+        assert ran.till.aside == NOTHING, "every attempt settled what it had set aside"
         return ran
 
 
 def used(ran: Ran) -> Amount:
     """What a later run has to count as used up."""
-    assert ran.spending is not None
-    figures = ran.spending.figures()
+    assert ran.till is not None
+    figures = ran.till.figures()
     return Amount(round(figures.used_usd * UNIT), figures.used_tokens)

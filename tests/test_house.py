@@ -77,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     "fold": VALUES | {"coverage"},
     "structured": VALUES,
     "prices": BASE,
-    "budget": VALUES | {"contexts", "lane", "prices"},
+    "budget": VALUES | {"contexts", "lane", "prices", "workers"},
     "cache": VALUES,
     "reuse": VALUES,
     "halts": VALUES,

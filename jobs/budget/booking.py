@@ -7,38 +7,36 @@ from typing import Protocol
 
 from ..lane import Lane
 from ..model import Request, Usage
+from .funds import Held
 from .ledger import Amount
 from .worstcase import WorstCase
 
 
 class Purse(Protocol):
-    """Where a booking's money is from, told once how its attempt ended."""
+    """Who learns from what a booking's attempt used up, and settles it."""
 
     def settled(self, booking: Booking, usage: Usage, cost: float | None) -> None: ...
-
-    def doubted(self, booking: Booking) -> None: ...
-
-    def returned(self, booking: Booking) -> None: ...
 
 
 class Booking:
     """The worst case of one attempt, set aside while its context is open.
 
-    ``sent`` says that it went out: one that has no end then counts at its worst.
+    ``held.sent`` says that it went out: one that has no end then counts at its worst.
     """
 
-    __slots__ = ("_open", "_spending", "case", "lane", "request", "sent", "worst")
+    __slots__ = ("_open", "_spending", "case", "held", "lane", "request", "worst")
 
     def __init__(
-        self, spending: Purse, lane: Lane, request: Request, case: WorstCase, worst: Amount
-    ) -> None:
+        self, spending: Purse, lane: Lane, request: Request, case: WorstCase, worst: Amount,
+        held: Held,
+    ) -> None:  # fmt: skip
         self._spending = spending
         self._open = True
         self.lane = lane
         self.request = request
         self.case = case
         self.worst = worst
-        self.sent = False
+        self.held = held
 
     def __enter__(self) -> Booking:
         return self
@@ -47,14 +45,14 @@ class Booking:
         """What it used up, as it was told; nothing else is known where that is None."""
         self._open = False
         if usage is None:
-            self._spending.doubted(self)
+            self.held.doubt()
         else:
             self._spending.settled(self, usage, cost)
 
     def give_back(self) -> None:
         """It was refused before it was answered."""
         self._open = False
-        self._spending.returned(self)
+        self.held.give_back()
 
     def __exit__(
         self,
@@ -65,10 +63,10 @@ class Booking:
         if not self._open:
             return
         self._open = False
-        if self.sent:
-            self._spending.doubted(self)
+        if self.held.sent:
+            self.held.doubt()
         else:
-            self._spending.returned(self)
+            self.held.give_back()
 
     def __repr__(self) -> str:
         return f"<Booking of {self.worst}>"

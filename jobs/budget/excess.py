@@ -10,11 +10,11 @@ from .ledger import Amount, in_units
 from .worstcase import WorstCase
 
 
-class Excess(Struct):
+class Excess(Struct, frozen=True):
     """How far a route's answers went beyond what was thought their worst case.
 
     ``input`` and ``output`` in tokens; ``markup`` is the factor by which it costs more than its
-    price says.
+    price says. Nothing ever makes it narrower.
     """
 
     input: int = 0
@@ -27,7 +27,17 @@ class Excess(Struct):
         usd = 0.0 if price is None else price.worst(read, said) * self.markup
         return Amount(in_units(usd), read + said)
 
-    def learn(self, worst: WorstCase, usage: Usage) -> None:
-        """Widen by what was used; nothing ever makes it narrower."""
-        self.input = max(self.input, usage.input_tokens - worst.input)
-        self.output = max(self.output, usage.output_tokens - worst.output)
+    def beyond(self, worst: WorstCase, usage: Usage, markup: float) -> Excess:
+        """The same with what an answer took: itself where that was no more."""
+        read, said = usage.input_tokens - worst.input, usage.output_tokens - worst.output
+        if read <= self.input and said <= self.output and markup <= self.markup:
+            return self
+        return self.widest(Excess(read, said, markup))
+
+    def widest(self, other: Excess) -> Excess:
+        """The more of both."""
+        return Excess(
+            max(self.input, other.input),
+            max(self.output, other.output),
+            max(self.markup, other.markup),
+        )

@@ -62,11 +62,18 @@ class Finish(Struct, frozen=True, tag=6, array_like=True, gc=False):
 
 
 class Granted(Struct, frozen=True, tag=7, array_like=True, gc=False):
-    """A ticket is paid for: of a rate limit (``key``, ``booked`` tokens), or of the budget."""
+    """A ticket of a rate limit is paid for: with ``key``, ``booked`` tokens."""
 
     ticket: int
     key: int = 0
     booked: int = 0
+
+
+class Aside(Struct, frozen=True, tag=9, array_like=True, gc=False):
+    """A ticket of the budget: what was asked for is set aside, or the answer to a question."""
+
+    ticket: int
+    hopeless: bool = False
 
 
 class Limits(Struct, frozen=True, tag=8, array_like=True, gc=False):
@@ -119,10 +126,11 @@ class Pay(Struct, frozen=True, tag=24, array_like=True, gc=False):
 
 
 class SetAside(Struct, frozen=True, tag=25, array_like=True, gc=False):
-    """An attempt that may use up so much at worst: parts of a USD, and tokens."""
+    """An attempt that may use up so much at worst: tokens, and ``money`` in parts of a USD, in
+    digits, as it may be beyond 64 bits."""
 
     ticket: int
-    money: int
+    money: str
     tokens: int
 
 
@@ -142,12 +150,34 @@ class Settled(Struct, frozen=True, tag=27, array_like=True, gc=False):
 
 
 class Spent(Struct, frozen=True, tag=28, array_like=True, gc=False):
-    """What became of an amount that was set aside: known to be so much, uncertain, or returned."""
+    """What became of an amount that was set aside: known to be so much, uncertain, or returned.
+
+    Also of one that nobody waits for any more, and of what was set aside for it meanwhile.
+    """
 
     ticket: int
     how: Literal["known", "uncertain", "returned"]
-    money: int = 0
+    money: str = "0"
     tokens: int = 0
+
+
+class Hopeless(Struct, frozen=True, tag=31, array_like=True, gc=False):
+    """A row of the lane of this label has no worst case: are all rows like that?"""
+
+    ticket: int
+    lane: str
+
+
+class Learned(Struct, frozen=True, tag=32, array_like=True, gc=False):
+    """How far answers of a lane go beyond their worst case; the other workers are told likewise.
+
+    The fields are those of :class:`..budget.excess.Excess`.
+    """
+
+    lane: str
+    input: int
+    output: int
+    markup: float
 
 
 class Broken(Struct, frozen=True, tag=29, array_like=True, gc=False):
@@ -160,7 +190,7 @@ class Bye(Struct, frozen=True, tag=30, array_like=True, gc=False):
     """The worker has nothing left to do."""
 
 
-ToWorker = Setup | Line | Verdict | Answered | Ending | Finish | Granted | Limits
+ToWorker = Setup | Line | Verdict | Answered | Ending | Finish | Granted | Aside | Limits | Learned
 FromWorker = (
     Want
     | Named
@@ -171,6 +201,8 @@ FromWorker = (
     | Dropped
     | Settled
     | Spent
+    | Hopeless
+    | Learned
     | Limits
     | Ending
     | Broken

@@ -13,7 +13,7 @@ from scripted import DONE, Chair, Ran, Scripted, Step, ask, words
 from spender import Habits, Study, used
 
 from llmbatch.jobs.budget.ledger import UNIT, Amount, Caps, Ledger, dollars
-from llmbatch.jobs.budget.spending import HOPELESS
+from llmbatch.jobs.budget.till import HOPELESS
 from llmbatch.jobs.config import PriceConfig
 from llmbatch.jobs.errors import (
     BadRequest,
@@ -198,8 +198,8 @@ def test_what_was_refused_costs_nothing_and_what_broke_off_counts_at_its_worst(
 ) -> None:
     ran = Ran(Scripted([failure]), prices={"*": TOKEN}, caps=Caps(cost=10), retries=0)
     run_virtual(ran.row(row(10)))
-    assert ran.spending is not None
-    figures = ran.spending.figures()
+    assert ran.till is not None
+    figures = ran.till.figures()
     assert 10 - figures.used_usd == left
     assert figures.uncertain == (left == 0)
 
@@ -329,14 +329,14 @@ def test_nothing_is_sent_before_it_is_written_down() -> None:
 
     async def main() -> None:
         call = study.call()
-        spending = study.spending
-        assert spending is not None
-        spending.write_down(lambda: asked.append(spending.lease.tokens))
+        till = study.till
+        assert till is not None
+        till.write_down(lambda: asked.append(till.lease.tokens))
         task = asyncio.create_task(call(row(), Chair()))
         await VirtualClock().sleep(5)
         assert provider.asked == []
         assert asked, "somebody is told to write it down"
-        spending.written(spending.lease)
+        till.written(till.lease)
         assert (await task).status == "ok"
 
     run_virtual(main())
