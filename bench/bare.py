@@ -1,8 +1,8 @@
 """The limit: aiohttp on uvloop, 64 workers, the same rows and the same streams, and nothing else.
 
 `python -m bench.bare FILE URL [--no-stream] [--model PROVIDER/NAME]` prints one JSON line about
-itself. No retry, limit, timing, file or fingerprint: what it costs is what any tool on this stack
-has to pay.
+itself. No retry, limit, timing, file or fingerprint: what it costs is what any tool has to pay that
+asks through aiohttp's session.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one boundary to aiohttp: a POST out, an answer in; only this project's errors come out."""
+"""A POST out, an answer in; only this project's errors come out."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-import aiohttp
 from multidict import CIMultiDict
-from yarl import URL
 
 from ..errors import ConfigError, ProviderError, Stalled, TimedOut
 from ..keys import Key
 from ..model import Quota
 from ..ports import Hear
 from .breaks import FOREIGN, before_answer, within_answer
+from .direct import open_exchange
+from .exchange import Answer, Exchange
 from .failures import SHAPE, Failures
 from .googleerrors import quota_of_error
-from .proxies import TOLD, proxy_for
+from .proxies import proxy_for
 from .quota import no_quota
 from .watchdog import JUST_HEARD, Flight, Watchdog
-
-CONNECT_TIMEOUT = 30.0
-"""Seconds for one TCP connection to stand; the first token may take much longer."""
-
-KEEP_ALIVE = 30.0
-"""Seconds an idle connection is kept; most load balancers keep it for a minute or more."""
 
 LAST_BYTES = 1.0
 """Seconds that the end of the body may take after the stream has said that it is over."""
@@ -36,9 +30,6 @@ ERROR_BODY = 64 * 1024
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of an answer in one piece; a list of embeddings has a tenth of that at most."""
-
-KNOWN_PATHS = 64
-"""Paths whose URL is kept; where the model stands in the path, rows may bring any number."""
 
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -90,8 +81,7 @@ class Http:
         if key is not None:
             secrets.append(key.reveal())
         self.failures = Failures(name, secrets, shape=shape)
-        self._urls: dict[str, URL] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._exchange: Exchange | None = None
         self._watchdog: Watchdog | None = None
 
     def __repr__(self) -> str:
@@ -103,22 +93,11 @@ class Http:
         ``hear`` is told what the server says of its limits. The caller closes what is returned. A
         status other than 2xx is raised as the error it is.
         """
-        session = self._session or self._open()
+        exchange = self._exchange or self._open()
         assert self._watchdog is not None  # noqa: S101 -- opened together
-        url = self._urls.get(path)
-        if url is None:
-            if len(self._urls) >= KNOWN_PATHS:
-                self._urls.clear()
-            url = self._urls[path] = URL(self._base + path)
         flight = self._watchdog.start()
         try:
-            response = await session.post(
-                url,
-                data=body,
-                headers=self._headers,
-                proxy_headers=TOLD,
-                allow_redirects=False,
-            )
+            answer = await exchange.post(path, body)
         except BaseException as exc:
             self._watchdog.end(flight)
             failure = self.translate(exc, flight, None)
@@ -126,11 +105,11 @@ class Http:
                 raise
         else:
             flight.waiting = False
-            if hear is not None and (quota := self._quota(response.headers)) is not None:
+            if hear is not None and (quota := self._quota(answer.headers)) is not None:
                 hear(quota)
                 hear = None  # an error's body has nothing to add
-            incoming = Incoming(self, response, flight)
-            if 200 <= response.status < 300:
+            incoming = Incoming(self, answer, flight)
+            if 200 <= answer.status < 300:
                 return incoming
             failure = await incoming.refusal(hear)
         # Raised out here so that the foreign exception does not hang on to it as its context.
@@ -162,47 +141,37 @@ class Http:
 
     async def aclose(self) -> None:
         """Close every connection. Safe to call twice."""
-        session, watchdog = self._session, self._watchdog
-        self._session = self._watchdog = None
+        exchange, watchdog = self._exchange, self._watchdog
+        self._exchange = self._watchdog = None
         if watchdog is not None:
             watchdog.close()
-        if session is not None:
-            await session.close()
+        if exchange is not None:
+            await exchange.aclose()
 
-    def _open(self) -> aiohttp.ClientSession:
-        # Made at the first request, because aiohttp wants a running loop. Limits are the gate's
-        # business, so the pool has none of its own; and no cookie is ever sent back. The headers
-        # go with each request: those of a session, and so the key, aiohttp shows to the proxy too.
+    def _open(self) -> Exchange:
+        # Made at the first request, because aiohttp wants a running loop.
         self._watchdog = Watchdog(asyncio.get_running_loop(), self._timeout, self._stall)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=self._proxy,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
-            max_line_size=32 * 1024,
-            max_field_size=32 * 1024,
-        )
-        return self._session
+        self._exchange = open_exchange(self._base, self._headers, self._proxy)
+        return self._exchange
 
 
 class Incoming:
     """An answer that has begun."""
 
-    __slots__ = ("_content", "_flight", "_http", "_pending", "_response")
+    __slots__ = ("_answer", "_flight", "_http", "_pending")
 
-    def __init__(self, http: Http, response: aiohttp.ClientResponse, flight: Flight) -> None:
+    def __init__(self, http: Http, answer: Answer, flight: Flight) -> None:
         self._http = http
-        self._response = response
-        self._content = response.content
+        self._answer = answer
         self._flight = flight
         self._pending: ProviderError | None = None
 
     def __repr__(self) -> str:
-        return f"Incoming(HTTP {self._response.status}, {self._flight!r})"
+        return f"Incoming(HTTP {self._answer.status}, {self._flight!r})"
 
     @property
     def content_type(self) -> str:
-        return self._response.headers.get("Content-Type", "")
+        return self._answer.headers.get("Content-Type", "")
 
     async def read(self) -> bytes:
         """The next bytes, as soon as there are any; empty at the end."""
@@ -211,16 +180,16 @@ class Incoming:
         flight = self._flight
         flight.waiting = True
         try:
-            data = await self._content.readany()
+            data = await self._answer.read()
         except BaseException as exc:
-            failure = self._http.translate(exc, flight, self._response.status)
+            failure = self._http.translate(exc, flight, self._answer.status)
             if failure is None:
                 raise
         else:
             flight.waiting = False
             flight.silent_since = JUST_HEARD
             return data
-        rescued = self._rescue()
+        rescued = self._answer.ready()
         if not rescued:
             raise failure
         self._pending = failure
@@ -246,27 +215,21 @@ class Incoming:
 
     async def refusal(self, hear: Hear | None = None) -> ProviderError:
         """The error that this answer is; closes it. ``hear`` is told what a 429 says of limits."""
-        response = self._response
+        answer = self._answer
         try:
             body = await self.rest(ERROR_BODY)
         except ProviderError:
             body = b""  # the status alone says what is wrong
         finally:
             self.close()
-        if hear is not None and response.status == 429 and (quota := quota_of_error(body)):
+        if hear is not None and answer.status == 429 and (quota := quota_of_error(body)):
             hear(quota)
-        return self._http.failures.response(response.status, response.headers, body)
+        return self._http.failures.response(answer.status, answer.headers, body)
 
     def close(self) -> None:
         """Give the connection back to the pool, or end it where the body has not been read."""
         self._http.landed(self._flight)
-        if not self._content.is_eof():
-            self._response.close()
-
-    def _rescue(self) -> bytes:
-        # aiohttp keeps what arrived before the failure, but raises instead of handing it out.
-        self._content.set_exception(None)  # type: ignore[arg-type]  # takes the failure back
-        return self._content.read_nowait()
+        self._answer.close()
 
 
 def _host(base_url: str) -> str:

@@ -11,6 +11,7 @@ from faultserver import FaultServer
 from llmbatch.jobs.dialects import ANY_SERVER, KNOWN, Dialect
 from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Delta, Request
+from llmbatch.jobs.providers import direct
 from llmbatch.jobs.providers.http import Http
 from llmbatch.jobs.providers.native import Native
 from llmbatch.jobs.providers.opening import wire_of
@@ -24,6 +25,13 @@ Connect = Callable[..., Native]
 async def server() -> AsyncIterator[FaultServer]:
     async with FaultServer() as running:
         yield running
+
+
+@pytest.fixture(params=["direct", "session"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs by both ways of an exchange."""
+    if request.param == "session":
+        monkeypatch.setattr(direct, "is_possible", lambda: False)
 
 
 @pytest.fixture

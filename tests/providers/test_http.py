@@ -46,6 +46,8 @@ from llmbatch.jobs.providers.openai import OpenAIWire
 from llmbatch.jobs.providers.opening import open_provider
 from llmbatch.jobs.providers.registry import resolve
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 Ask = Callable[..., Request]
 Collect = Callable[..., Any]
 Connect = Callable[..., Native]
@@ -184,11 +186,11 @@ async def test_a_stream_that_falls_silent_has_stalled(
     assert str(caught) == "no byte for 0.05 s in the middle of the answer"
 
 
-@pytest.mark.parametrize("recipe", [never(), stalled(asyncio.Event(), after=0)])
+@pytest.mark.parametrize("recipe", [never, lambda: stalled(asyncio.Event(), after=0)])
 async def test_a_first_token_that_does_not_come_is_a_timeout_of_the_whole_request(
-    server: FaultServer, connect: Connect, ask: Ask, recipe: Recipe
+    server: FaultServer, connect: Connect, ask: Ask, recipe: Callable[[], Recipe]
 ) -> None:
-    server.replies = recipe
+    server.replies = recipe()
     caught = await failure(connect(timeout=0.2, stall_timeout=0.02), ask())
     assert isinstance(caught, errors.TimedOut)
     assert caught.http_status is None

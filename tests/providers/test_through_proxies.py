@@ -16,6 +16,8 @@ from llmbatch.jobs.errors import ConnectionFailed
 from llmbatch.jobs.model import Request
 from llmbatch.jobs.providers.native import Native
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 Ask = Callable[..., Request]
 Collect = Callable[..., Any]
 Connect = Callable[..., Native]
