@@ -9,6 +9,7 @@ from .errors import (
     ConnectionFailed,
     ErrorInStream,
     MalformedResponse,
+    OutOfConnections,
     Overloaded,
     ProviderError,
     TimedOut,
@@ -47,6 +48,8 @@ def counts(error: ProviderError) -> bool:
     Streams that break are not counted here: it may be that streaming is all that fails. call.py
     counts them where streams have been whole before.
     """
+    if isinstance(error, OutOfConnections):
+        return False
     return isinstance(
         error, Overloaded | ConnectionFailed | TimedOut | ErrorInStream | MalformedResponse
     )

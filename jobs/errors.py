@@ -11,6 +11,7 @@
           Overloaded                 5xx, 408, 409, 529: the server's own trouble
           ConnectionFailed           no connection (refused, DNS, TLS)
             Unanswered                 closed before the answer began: it may be worked on
+            OutOfConnections           this machine can open no more: its files, or its ports
           StreamBroken               the stream ended, or was cut, before its finish
           Stalled                    no byte for the stall timeout
           TimedOut                   the whole request took longer than its timeout
@@ -130,6 +131,12 @@ class ConnectionFailed(TransientError):
 
 class Unanswered(ConnectionFailed):
     """Closed before the answer began: the request had gone out, and may be worked on."""
+
+
+class OutOfConnections(ConnectionFailed):
+    """This machine can open no more connections, which says nothing about the server."""
+
+    type = "out_of_connections"
 
 
 class StreamBroken(TransientError):

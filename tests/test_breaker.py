@@ -13,6 +13,7 @@ from llmbatch.jobs.errors import (
     ConnectionFailed,
     ErrorInStream,
     MalformedResponse,
+    OutOfConnections,
     Overloaded,
     ProviderError,
     RateLimited,
@@ -196,3 +197,7 @@ def test_a_server_that_says_when_it_is_back_is_left_alone_until_then() -> None:
     case.now = case.breaker.ready_at
     case.probe(GONE)
     assert case.breaker.ready_at - case.now == 1.5
+
+
+def test_what_this_machine_lacks_is_no_outage_of_the_server() -> None:
+    assert not counts(OutOfConnections("no port left"))

@@ -6,6 +6,7 @@ request's headers, and with them the key.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -17,6 +18,7 @@ from ..errors import (
     BadRequest,
     ConnectionFailed,
     MalformedResponse,
+    OutOfConnections,
     ProviderError,
     StreamBroken,
     Unanswered,
@@ -54,6 +56,8 @@ def before_answer(exc: BaseException, failures: Failures, host: str) -> Provider
         return BadRequest(text, provider=name)
     if _was_open(exc):
         return Unanswered(f"{host} closed the connection before it answered", provider=name)
+    if why := _out_of_connections(exc, host):
+        return OutOfConnections(f"no connection to {host}: {why}", provider=name)
     return ConnectionFailed(failures.clean(_connecting(exc, host)), provider=name)
 
 
@@ -62,6 +66,22 @@ def _was_open(exc: BaseException) -> bool:
     if isinstance(exc, aiohttp.ClientConnectorError | ssl.SSLError | TimeoutError):
         return False
     return isinstance(exc, aiohttp.ClientConnectionError | ConnectionError)
+
+
+def _out_of_connections(exc: BaseException, host: str) -> str | None:
+    """Why this machine itself can open no more connections; None where that is not the reason."""
+    code = getattr(getattr(exc, "os_error", exc), "errno", None)
+    if code == errno.EMFILE:
+        return "this process has as many files open as it may (ulimit -n); lower --concurrency"
+    if code == errno.ENFILE:
+        return "this machine has as many files open as it may (fs.file-max); lower --concurrency"
+    # Of an IPv6 address it may mean that this machine has none itself.
+    if code == errno.EADDRNOTAVAIL and host.count(":") == 1:
+        return (
+            "this machine has no port left for another one to that address (on Linux"
+            " net.ipv4.ip_local_port_range says how many there are); lower --concurrency"
+        )
+    return None
 
 
 def _connecting(exc: BaseException, host: str) -> str:

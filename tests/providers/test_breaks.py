@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import socket
 import ssl
@@ -79,3 +80,26 @@ def test_the_list_is_not_empty() -> None:
 def test_a_certificate_that_is_not_trusted_is_not_asked_again() -> None:
     error = before_answer(ssl.SSLCertVerificationError(1, "x"), FAILURES, "h:443")
     assert isinstance(error, errors.Untrusted)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (errno.EMFILE, "as many files open as it may (ulimit -n); lower --concurrency"),
+        (errno.ENFILE, "this machine has as many files open as it may (fs.file-max)"),
+        (errno.EADDRNOTAVAIL, "no port left for another one to that address"),
+    ],
+)
+def test_a_machine_that_can_open_no_more_connections_says_so(code: int, said: str) -> None:
+    exc = aiohttp.ClientConnectorError(KEY, OSError(code, SECRET))
+    error = before_answer(exc, FAILURES, "api.acme.com:443")
+    assert isinstance(error, errors.OutOfConnections)
+    assert error.retryable
+    assert str(error).startswith("no connection to api.acme.com:443: ")
+    assert said in str(error)
+
+
+def test_an_address_that_this_machine_has_no_way_to_is_another_matter() -> None:
+    exc = aiohttp.ClientConnectorError(KEY, OSError(errno.EADDRNOTAVAIL, SECRET))
+    error = before_answer(exc, FAILURES, "::1:8000")
+    assert type(error) is errors.ConnectionFailed
