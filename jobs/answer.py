@@ -97,11 +97,13 @@ class Answer:
 
     @property
     def reasoning(self) -> str:
-        return whole("".join(self._reasoning))
+        return whole("".join(self._reasoning)) if self._reasoning else ""
 
     @property
     def tool_calls(self) -> list[dict[str, Any]]:
-        calls = [] if self._tools is None else self._tools.listed()
+        if self._tools is None:
+            return []
+        calls = self._tools.listed()
         for call in calls:
             for body in (call.get("function"), call.get("custom")):
                 for key in ("arguments", "input"):
@@ -131,6 +133,8 @@ def whole(text: str) -> str:
 
     A half without its other half stays as it is: the record writes it as a JSON escape.
     """
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import aclosing
 
 from .answer import Answer
 from .breaker import LONGEST_COOLDOWN, counts, nobody_there
@@ -81,7 +80,12 @@ class Call:
             try:
                 if lane is not progress.lane:
                     self._take(lane, place, progress, seat)
-                answer = await self._attempt(lane, progress, seat)
+                if lane.provider.start is not None:
+                    await lane.provider.start()
+                if self._spending is None:
+                    answer = await self._ask(lane, progress, seat, None)
+                else:
+                    answer = await self._pay(self._spending, lane, progress, seat)
             except ProviderError as failure:
                 error = failure
                 wait = self._after(failure, lane, progress)
@@ -120,14 +124,10 @@ class Call:
             progress.probe = False
             self._routes.probe_ended(lane)
 
-    async def _attempt(self, lane: Lane, progress: Progress, seat: Seat) -> Answer:
-        """One trip to the provider: paid for before it takes a place at the gate."""
-        if lane.provider.start is not None:
-            await lane.provider.start()
-        if self._spending is None:
-            return await self._ask(lane, progress, seat, None)
+    async def _pay(self, purse: Spending, lane: Lane, progress: Progress, seat: Seat) -> Answer:
+        """One trip to the provider, paid for before it takes a place at the gate."""
         began = self._clock.now()
-        with await self._spending.book(lane, progress.request, seat) as booking:
+        with await purse.book(lane, progress.request, seat) as booking:
             progress.limiter += self._clock.now() - began
             return await self._ask(lane, progress, seat, booking)
 
@@ -162,7 +162,7 @@ class Call:
                 heard = self._heard
                 if heard is not None and heard(progress.row, None):
                     heard = None
-                async with aclosing(stream):
+                try:
                     async for delta in stream:
                         at = now()
                         answer.add(delta, at)
@@ -171,6 +171,9 @@ class Call:
                         if probe and at - answer.sent > LONGEST_COOLDOWN:
                             probe = False
                             self._answers(lane, progress)  # others need not wait for its end
+                except BaseException:
+                    await stream.aclose()
+                    raise
                 if answer.status is None:
                     raise StreamBroken("the answer ended without its finish")
             except ProviderError as failure:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+import time
+from functools import lru_cache
 
 from msgspec import UNSET, Struct, structs
 
@@ -152,17 +153,17 @@ class Progress(Struct, eq=False):
     def _metrics(self, answer: Answer | None, now: float) -> Metrics | None:
         if self.first_sent is None:
             return None
-        started = datetime.fromtimestamp(self.started_at, UTC)
         ttft = mean = longest = speed = None
         if answer is not None:
             if answer.first is not None:
                 ttft = seconds(answer.first - answer.sent)
-            if answer.mean_gap is not None:
-                mean, longest = seconds(answer.mean_gap), seconds(answer.longest_gap)
-            if answer.status and answer.usage and answer.usage.output_tokens and now > answer.sent:
-                speed = round(answer.usage.output_tokens / (now - answer.sent), 2)
+            if (gap := answer.mean_gap) is not None:
+                mean, longest = seconds(gap), seconds(answer.longest_gap)
+            usage = answer.usage
+            if usage is not None and usage.output_tokens and answer.status and now > answer.sent:
+                speed = round(usage.output_tokens / (now - answer.sent), 2)
         return Metrics(
-            started_at=started.isoformat(timespec="milliseconds")[:-6] + "Z",
+            started_at=stamp(self.started_at),
             queue_s=seconds(self.first_sent - self.row.read_at),
             limiter_s=seconds(self.limiter),
             ttft_s=ttft,
@@ -180,7 +181,21 @@ class Progress(Struct, eq=False):
 
 def seconds(value: float) -> float:
     """To the microsecond, which is more than a network knows."""
-    return round(value, 6)
+    return round(value * 1e6) / 1e6
+
+
+def stamp(at: float) -> str:
+    """A time since the epoch (seconds) as ISO 8601 in UTC, with milliseconds."""
+    second = int(at)
+    micros = round((at - second) * 1e6)
+    if micros == 1_000_000:
+        second, micros = second + 1, 0
+    return f"{_second(second)}.{micros // 1000:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def rejected(row: Rejected) -> Result:

@@ -56,7 +56,11 @@ class Routes:
     @property
     def width(self) -> int:
         """How many requests may be in flight on all lanes together."""
-        return sum(lane.gate.width for lane in self.lanes if lane.dead is None) or 1
+        width = 0
+        for lane in self.lanes:
+            if lane.dead is None:
+                width += lane.gate.width
+        return width or 1
 
     def pick(self, spent: Set[int]) -> tuple[Lane, int, bool] | None:
         """The lane to ask now, its place, and whether the row is its probe; None where none is."""

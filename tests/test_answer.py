@@ -88,3 +88,11 @@ def test_whole_changes_nothing_but_pairs(text: str) -> None:
     joined = whole(text)
     as_bytes = "utf-16-le", "surrogatepass"
     assert joined.encode(*as_bytes) == text.encode(*as_bytes)
+
+
+def test_chunks_that_come_at_once_have_no_time_between_them() -> None:
+    answer = Answer(sent=0.0)
+    answer.add(Delta("abc", chunks=3), 1.0)
+    assert (answer.mean_gap, answer.longest_gap) == (0.0, 0.0)
+    answer.add(Delta("de", chunks=2), 3.0)
+    assert (answer.gaps, answer.mean_gap, answer.longest_gap) == (4, 0.5, 2.0)

@@ -9,7 +9,7 @@ import msgspec
 from ..errors import TransientError
 from ..model import Delta, Request
 from ..ports import Hear
-from .http import Http, Incoming
+from .http import Http
 from .reading import Piece, gathered
 from .sse import BOM, EventTooLarge
 from .wire import Prepared, Wire
@@ -42,7 +42,9 @@ class Native:
         reader = prepared.reader
         incoming = await self._http.post(prepared.path, body, hear)
         try:
-            data = await _opening(incoming)
+            data = await incoming.read()
+            while data and data.isspace():  # DeepSeek sends empty lines while it thinks
+                data = await incoming.read()
             shape = data.removeprefix(BOM).lstrip()[:1]
             if shape in (b"{", b"["):
                 yield reader.whole(data + await incoming.rest())
@@ -95,14 +97,3 @@ class Native:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             reason = type(error).__name__
         raise self._http.failures.unsendable(f"it can't be written as JSON ({reason})")
-
-
-async def _opening(incoming: Incoming) -> bytes:
-    """The first bytes that are more than blanks: some servers send blanks to stay connected.
-
-    DeepSeek sends empty lines for as long as a whole answer takes.
-    """
-    data = await incoming.read()
-    while data and data.isspace():
-        data = await incoming.read()
-    return data

@@ -65,14 +65,12 @@ class SseParser:
         """As long as the events have one line each, one split finds them all."""
         values = data[6:].split(b"\n\ndata: ")
         last = values.pop()
-        lines = data.count(b"\n")
         rest = b""
         if last.endswith(b"\n\n"):
             values.append(last[:-2])
         else:
             rest = b"data: " + last
-            lines -= last.count(b"\n")
-        if lines != 2 * len(values):
+        if b"\n" in b"".join(values):
             return self._blocks(data)
         return values + self._blocks(rest) if rest else values
 

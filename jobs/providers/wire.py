@@ -95,20 +95,22 @@ def usage_of(value: Any) -> tuple[Usage | None, float | None]:
         return None, None
     into = _count(value, "prompt_tokens", "input_tokens")
     out = _count(value, "completion_tokens", "output_tokens")
-    cached = _details(value, "prompt_tokens_details", "input_tokens_details", "cached_tokens")
-    thought = _details(
-        value, "completion_tokens_details", "output_tokens_details", "reasoning_tokens"
-    )
     cost = value.get("cost")
     cost_usd = float(cost) if _is_number(cost) and cost >= 0 else None
     if into is None and out is None:
         return None, cost_usd
+    cached = written = thought = None
+    details = value.get("prompt_tokens_details") or value.get("input_tokens_details")
+    if isinstance(details, dict):
+        cached, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
     if not cached:  # DeepSeek's word for it
-        cached = _count(value, "prompt_cache_hit_tokens") or 0
+        cached = _count(value, "prompt_cache_hit_tokens")
+    details = value.get("completion_tokens_details") or value.get("output_tokens_details")
+    if isinstance(details, dict):
+        thought = _count(details, "reasoning_tokens")
     if thought and (into or 0) + (out or 0) + thought == _count(value, "total_tokens"):
         out = (out or 0) + thought  # xAI counts what was thought apart
-    written = _details(value, "prompt_tokens_details", "input_tokens_details", "cache_write_tokens")
-    return Usage(into or 0, out or 0, cached, thought, written or UNSET), cost_usd
+    return Usage(into or 0, out or 0, cached or 0, thought or 0, written or UNSET), cost_usd
 
 
 def loads(data: bytes) -> Any:
@@ -141,19 +143,13 @@ def payload(request: Request, **own: Any) -> dict[str, Any]:
     return {"model": request.model, **own, **request.params, **request.extra}
 
 
-def _count(value: Mapping[str, Any], *names: str) -> int | None:
-    for name in names:
-        count = value.get(name)
-        if _is_number(count):
-            return max(0, int(count))
-    return None
+def _count(value: Mapping[str, Any], name: str, other: str | None = None) -> int | None:
+    count = value.get(name)
+    if _is_number(count):
+        return max(0, int(count))
+    return None if other is None else _count(value, other)
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
     """Whether it is a number that can be counted with: no NaN, no infinity."""
     return type(value) in (int, float) and abs(value) < _BEYOND
-
-
-def _details(value: Mapping[str, Any], chat: str, responses: str, name: str) -> int:
-    details = value.get(chat) or value.get(responses)
-    return (_count(details, name) or 0) if isinstance(details, dict) else 0
