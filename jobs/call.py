@@ -243,9 +243,8 @@ class Call:
             # A pause of the route is waited for at its gate, an outage in line.
             wait = 0.0 if paused or not lane.breaker.closed else decision.wait
             progress.retried.append(error.type)
-        failed = AttemptFailed(progress.row, progress.attempts, error, wait, progress.untold)
+        self._observe(AttemptFailed(progress.row, progress.attempts, error, wait, progress.untold))
         progress.untold = False
-        self._observe(failed)
         if isinstance(decision, Retry):
             return wait
         progress.give_up(error, decision.reason)
