@@ -9,7 +9,7 @@ help:
 	@echo 'make test    install what the tests need, then run them'
 	@echo 'make check   ruff, mypy --strict, and make test'
 	@echo 'make lint    ruff alone; make types: mypy alone; make clean: remove .venv and caches'
-	@echo 'make bench   measure against a bare aiohttp loop; writes bench/RESULTS.md'
+	@echo 'make bench   measure against a bare aiohttp loop and other tools; writes bench/RESULTS.md'
 
 # A stamp a set of packages: a second make starts at once, a changed pyproject.toml installs again.
 .venv/python: 

@@ -18,14 +18,19 @@ import msgspec
 
 from . import machine
 from .cases import CASES
+from .chart import svg
 from .child import ROOT, BenchFailed, end_all
 from .lab import Lab
-from .report import Section, line, markdown
+from .report import Section, bars, line, markdown
+
+TITLE = "CPU time of one request, 20 tokens, 64 at a time (less is better, logarithmic)"
 
 UNFORESEEN = (OSError, HTTPException, LookupError, ValueError, msgspec.MsgspecError)
 """What a client or server that misbehaves can cause here; other cases still get their turn."""
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
+EVIDENCE = ROOT / "bench" / "EVIDENCE.md"
+"""What was tried, what it gave and what was kept: written by hand, taken over as it is."""
 
 
 def main() -> int:
@@ -43,13 +48,28 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         for group in _groups(cases):
             sections += _together(group, Path(folder), args.quick)
-            if output is not None:  # after each, so that an interrupted run leaves what it had
-                head = _head(args.quick, sections, time.monotonic() - began)
-                output.write_text(markdown(sections, about, head), encoding="utf-8")
-    if output is None:
+            head = _head(args.quick, sections, time.monotonic() - began)
+            # after each, so that an interrupted run leaves what it had, and the last page in peace
+            _write(scratch / "latest.md", sections, about, head)
+    if output is not None:
+        _write(output, sections, about, head)
+    else:
         print("RESULTS.md is left alone: it holds whole runs only.")
     print(f"{time.monotonic() - began:.0f} s in all")
     return 0 if all(section.holds for section in sections) else 1
+
+
+def _write(
+    page: Path, sections: Sequence[Section], about: Sequence[tuple[str, str]], head: str
+) -> None:
+    """The page, and beside it the chart where there is something to chart."""
+    chart = page.with_name("chart.svg") if page == RESULTS else page.with_suffix(".svg")
+    charted = bars(sections)
+    if charted:
+        chart.write_text(svg(TITLE, charted), encoding="utf-8")
+    evidence = EVIDENCE.read_text(encoding="utf-8") if page == RESULTS else ""
+    text = markdown(sections, about, head, chart.name if charted else None, evidence)
+    page.write_text(text, encoding="utf-8")
 
 
 def _groups(cases: Sequence[str]) -> list[list[str]]:

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from .shapes import EVENTS, OPENAI_HEAD, Wire, openai_usage, text_of
+from .shapes import EVENTS, INPUT, OPENAI_HEAD, Wire, openai_usage, text_of
 
 PATHS: Mapping[Wire, str] = {
     "openai": "/v1/chat/completions",
@@ -21,6 +21,10 @@ PATHS: Mapping[Wire, str] = {
     "gemini": "/v1beta/models/m:streamGenerateContent?alt=sse",
 }
 """Where each wire format is asked; what stands before it in a path says how to answer."""
+
+EMBEDDINGS = "/v1/embeddings"
+VECTOR = tuple((i * 0.6180339887498949 % 1 - 0.5) / 16 for i in range(1536))
+"""The embedding of everything: as many numbers as OpenAI's small model gives, as long ones."""
 
 _STREAM_HEADERS = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
@@ -77,6 +81,16 @@ def plain(plan: Plan) -> bytes:
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     said = {"object": "chat.completion", "choices": [choice], "usage": openai_usage(plan.tokens)}
     return whole(b"200 OK", msgspec.json.encode({**OPENAI_HEAD, **said}))
+
+
+def embedding() -> bytes:
+    """OpenAI's response to one input."""
+    item = {"object": "embedding", "index": 0, "embedding": VECTOR}
+    usage = {"prompt_tokens": INPUT, "total_tokens": INPUT}
+    return whole(
+        b"200 OK",
+        msgspec.json.encode({"object": "list", "data": [item], "model": "m", "usage": usage}),
+    )
 
 
 def whole(status: bytes, body: bytes) -> bytes:

@@ -1,8 +1,8 @@
-"""The limit: aiohttp on uvloop, 64 workers, the same rows and the same streams, and nothing else.
+"""The limit: aiohttp on uvloop, some workers, the same rows and streams, and nothing else.
 
-`python -m bench.bare FILE URL [--no-stream] [--model PROVIDER/NAME]` prints one JSON line about
-itself. No retry, limit, timing, file or fingerprint: what it costs is what any tool has to pay that
-asks through aiohttp's session.
+`python -m bench.bare FILE URL [--no-stream | --embeddings] [--concurrency N]
+[--model PROVIDER/NAME]` prints one JSON line about itself. No retry, limit, timing, file or
+fingerprint: what it costs is what any tool has to pay that asks through aiohttp's session.
 """
 
 from __future__ import annotations
@@ -18,23 +18,37 @@ from typing import Any
 import aiohttp
 import msgspec
 import uvloop
+from msgspec import Struct
 
-from .bare_values import Chunk, Outcome
+from .answers import EMBEDDINGS, VECTOR
+from .bare_values import Chunk, Outcome, Vectors
 from .bare_wires import WIRES, BareWire
+from .descriptors import raise_limit
 from .shapes import text_of
 
-WORKERS = 64
+
+class Order(Struct, frozen=True):
+    """What is to be done, as the flags say."""
+
+    file: Path
+    url: str
+    wire: BareWire
+    stream: bool
+    embeddings: bool
+    workers: int
 
 
 class Bare:
     """The workers' shared state."""
 
-    __slots__ = ("decode", "join", "reads", "rows", "session", "url")
+    __slots__ = ("decode", "join", "reads", "rows", "session", "stream", "url")
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, wire: BareWire) -> None:
+    def __init__(self, session: aiohttp.ClientSession, order: Order) -> None:
         self.session = session
-        self.url = url + wire.path
-        self.join = wire.join
+        path = EMBEDDINGS.removeprefix("/v1") if order.embeddings else order.wire.path
+        self.url = order.url + path
+        self.stream = order.stream
+        self.join = order.wire.join
         self.decode = msgspec.json.Decoder(Chunk).decode
         self.rows = 0
         self.reads = 0
@@ -42,7 +56,8 @@ class Bare:
     def __repr__(self) -> str:
         return f"Bare(rows={self.rows}, reads={self.reads})"
 
-    async def work(self, bodies: Iterator[bytes], stream: bool) -> None:
+    async def work(self, bodies: Iterator[bytes]) -> None:
+        stream = self.stream
         for body in bodies:
             async with self.session.post(self.url, data=body) as response:
                 response.raise_for_status()
@@ -54,6 +69,17 @@ class Bare:
                 raise SystemExit("an answer is not whole")
             self.rows += 1
             self.reads += reads
+
+    async def embed(self, bodies: Iterator[bytes]) -> None:
+        decode = msgspec.json.Decoder(Vectors).decode
+        for body in bodies:
+            async with self.session.post(self.url, data=body) as response:
+                response.raise_for_status()
+                answer = decode(await response.read())
+            if len(answer.data[0].embedding) != len(VECTOR) or not answer.usage.prompt_tokens:
+                raise SystemExit("an answer is not whole")
+            self.rows += 1
+            self.reads += 1
 
     def _whole(self, body: bytes) -> tuple[str, int, int]:
         chunk = self.decode(body)
@@ -73,31 +99,35 @@ def text_of_known(tokens: int) -> str:
     return _texts[tokens]
 
 
-async def run(file: Path, url: str, wire: BareWire, stream: bool) -> Outcome:
-    bodies = list(read_bodies(file, wire, stream))
-    connector = aiohttp.TCPConnector(limit=WORKERS)
+async def run(order: Order) -> Outcome:
+    bodies = list(read_bodies(order))
+    connector = aiohttp.TCPConnector(limit=order.workers)
     headers = {"Content-Type": "application/json"}
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(
         connector=connector, headers=headers, timeout=timeout
     ) as session:
-        bare = Bare(session, url, wire)
+        bare = Bare(session, order)
         wall, cpu = time.perf_counter(), cpu_seconds()
         shared = iter(bodies)
         async with asyncio.TaskGroup() as group:
-            for _ in range(WORKERS):
-                group.create_task(bare.work(shared, stream))
+            for _ in range(order.workers):
+                working = bare.embed(shared) if order.embeddings else bare.work(shared)
+                group.create_task(working)
         return Outcome(bare.rows, time.perf_counter() - wall, cpu_seconds() - cpu, bare.reads)
 
 
-def read_bodies(file: Path, wire: BareWire, stream: bool) -> Iterator[bytes]:
+def read_bodies(order: Order) -> Iterator[bytes]:
     """The request bodies, ready before the loop starts."""
-    with file.open("rb") as lines:
+    with order.file.open("rb") as lines:
         for line in lines:
             row = msgspec.json.decode(line, type=dict[str, Any])
             del row["id"]
-            body = wire.body(row.pop("prompt"), row)
-            if not stream:
+            if order.embeddings:
+                yield msgspec.json.encode({"model": "m", **row})
+                continue
+            body = order.wire.body(row.pop("prompt"), row)
+            if not order.stream:
                 del body["stream"], body["stream_options"]
             yield msgspec.json.encode(body)
 
@@ -113,8 +143,18 @@ if __name__ == "__main__":
     parser.add_argument("file", type=Path)
     parser.add_argument("url")
     parser.add_argument("--no-stream", action="store_true")
+    parser.add_argument("--embeddings", action="store_true")
+    parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--model", default="openai/m")
     args = parser.parse_args()
-    spoken = WIRES[args.model.partition("/")[0]]
-    outcome = uvloop.run(run(args.file, args.url, spoken, not args.no_stream))
+    raise_limit()
+    order = Order(
+        file=args.file,
+        url=args.url,
+        wire=WIRES[args.model.partition("/")[0]],
+        stream=not args.no_stream,
+        embeddings=args.embeddings,
+        workers=args.concurrency,
+    )
+    outcome = uvloop.run(run(order))
     print(msgspec.json.encode(outcome).decode())

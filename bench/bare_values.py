@@ -26,6 +26,21 @@ class Chunk(Struct):
     usage: Tokens | None = None
 
 
+class Vector(Struct):
+    embedding: list[float]
+
+
+class Asked(Struct):
+    prompt_tokens: int
+
+
+class Vectors(Struct):
+    """OpenAI's embeddings."""
+
+    data: list[Vector]
+    usage: Asked
+
+
 class Block(Struct):
     text: str | None = None
     stop_reason: str | None = None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from array import array
 from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
-from .answers import Plan, asked, plain, streamed, whole
+from .answers import EMBEDDINGS, Plan, asked, embedding, plain, streamed, whole
 from .moods import Mood, Outage
 from .seen import Seen
 
@@ -51,16 +52,22 @@ class Book:
 
     def look_up(self, path: bytes) -> Ready | None:
         if path not in self.ready:
-            found = asked(path.decode("latin-1"))
+            named = path.decode("latin-1")
+            found = asked(named)
             ready = None
-            if found is not None:
+            if named == EMBEDDINGS:
+                vector = embedding()
+                ready = Ready(Plan(), (vector,), vector)
+            elif found is not None:
                 wire, plan = found
                 ready = Ready(plan, streamed(wire, plan), plain(plan) if wire == "openai" else None)
             self.ready[path] = ready
         return self.ready[path]
 
     def stats(self, in_full: bool) -> bytes:
+        used = resource.getrusage(resource.RUSAGE_SELF)
         seen = Seen(len(self.arrivals), outage=self.outage.span if self.outage else None)
+        seen.cpu = used.ru_utime + used.ru_stime
         if in_full:
             seen.arrivals, seen.refused = sorted(self.arrivals), sorted(self.refused)
             seen.answered = sorted(self.answered)

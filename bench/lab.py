@@ -85,14 +85,18 @@ class Lab(Struct, frozen=True):
 
 def check_results(output: Path, count: int, tokens: int = 20) -> None:
     """Every row once, each ``ok``, each with the whole text; BenchFailed says what is wrong."""
-    text = text_of(tokens)
+    check_outputs(output, count, text_of(tokens))
+
+
+def check_outputs(output: Path, count: int, expected: object) -> None:
+    """The same for outputs of any kind: each must be equal to ``expected``."""
     seen = bytearray(count)  # not a set: this process must stay smaller than those it measures
     for result in _results(output):
         row = int(result["id"].removeprefix("row-"))
         if seen[row]:
             raise BenchFailed(f"the output has {result['id']} twice")
         seen[row] = 1
-        if result["status"] != "ok" or result["output"] != text:
+        if result["status"] != "ok" or result["output"] != expected:
             raise BenchFailed(f"{result['id']} ended as {result['status']}, or is not whole")
     if missing := seen.count(0):
         raise BenchFailed(f"{missing} of {count} rows are missing from the output")

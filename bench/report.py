@@ -6,14 +6,22 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from .chart import Bar
+
+ALT = "CPU time of one request: a bare loop, llmbatch, flexllm, the openai SDK and litellm"
+
 
 class Figure(Struct, frozen=True):
-    """One measurement in words; ``holds`` is None where nothing was asked."""
+    """One measurement in words; ``holds`` is None where nothing was asked.
+
+    ``bar`` is its place in the chart, if it has one.
+    """
 
     what: str
     measured: str
     asked: str = ""
     holds: bool | None = None
+    bar: Bar | None = None
 
     @property
     def verdict(self) -> str:
@@ -39,15 +47,35 @@ def at_most(what: str, value: float, limit: float, shown: str, asked: str) -> Fi
     return Figure(what, shown, f"at most {asked}", value <= limit)
 
 
+def at_least(what: str, value: float, limit: float, shown: str, asked: str) -> Figure:
+    """A figure that must not be below ``limit``."""
+    return Figure(what, shown, f"at least {asked}", value >= limit)
+
+
+def bars(sections: Sequence[Section]) -> list[Bar]:
+    """What is to be charted, in order."""
+    found = (figure.bar for section in sections for figure in section.figures)
+    return [bar for bar in found if bar is not None]
+
+
 def line(figure: Figure) -> str:
     """For the terminal."""
     asked = f"   [{figure.asked}: {figure.verdict.strip('*')}]" if figure.asked else ""
     return f"  {figure.what:<48} {figure.measured}{asked}"
 
 
-def markdown(sections: Sequence[Section], machine: Sequence[tuple[str, str]], head: str) -> str:
-    """The whole page."""
-    parts = ["# What llmbatch costs", "", head, "", "| | |", "|---|---|"]
+def markdown(
+    sections: Sequence[Section],
+    machine: Sequence[tuple[str, str]],
+    head: str,
+    chart: str | None = None,
+    evidence: str = "",
+) -> str:
+    """The whole page; ``chart`` is its file's name, ``evidence`` is taken over as it is."""
+    parts = ["# What llmbatch costs", "", head, ""]
+    if chart is not None:
+        parts += [f"![{ALT}]({chart})", ""]
+    parts += ["| | |", "|---|---|"]
     parts += [f"| {_cell(name)} | {_cell(value)} |" for name, value in machine]
     for section in sections:
         parts += ["", f"## {section.case}", "", section.method, ""]
@@ -56,6 +84,8 @@ def markdown(sections: Sequence[Section], machine: Sequence[tuple[str, str]], he
             parts += [_table_row(figure) for figure in section.figures]
         if section.failed is not None:
             parts += ["", f"**Failed, so the rest of it was not measured:** {section.failed}"]
+    if evidence:
+        parts += ["", evidence.rstrip()]
     return "\n".join(parts) + "\n"
 
 

@@ -9,7 +9,8 @@ class Seen(Struct):
     """Moments are in seconds of a monotonic clock, in order.
 
     ``refused`` are those of ``arrivals`` that got no answer, or a refusal; ``answered`` is when
-    answers ended, if the server takes its time; ``outage`` is when it went down and came back.
+    answers ended, if the server takes its time; ``outage`` is when it went down and came back;
+    ``cpu`` is what the server has used so far, user and system, in seconds.
     """
 
     requests: int
@@ -17,6 +18,7 @@ class Seen(Struct):
     refused: list[float] = []
     answered: list[float] = []
     outage: tuple[float, float] | None = None
+    cpu: float = 0.0
 
     @property
     def served(self) -> list[float]:

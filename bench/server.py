@@ -19,10 +19,14 @@ import uvloop
 
 from .answers import whole, with_headers
 from .book import Book
+from .descriptors import raise_limit
 from .moods import Meeting, Mood, mood_of
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a request that are still read."""
+
+BACKLOG = 16_384
+"""Connections that may wait to be accepted; the system caps it (Linux: net.core.somaxconn)."""
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing sends RST."""
@@ -160,7 +164,9 @@ async def serve(mood: Mood | None) -> None:
     """Serve on a free port of loopback until standard input ends."""
     loop = asyncio.get_running_loop()
     book = Book(mood)
-    server = await loop.create_server(lambda: Connection(book, loop), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(
+        lambda: Connection(book, loop), "127.0.0.1", 0, backlog=BACKLOG
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     gone = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), gone.set)
@@ -170,4 +176,5 @@ async def serve(mood: Mood | None) -> None:
 
 
 if __name__ == "__main__":
+    raise_limit()
     uvloop.run(serve(mood_of(sys.argv[1:])))

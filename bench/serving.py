@@ -42,6 +42,10 @@ class Server:
         """When they came, and which were refused."""
         return self._stats("/stats?all")
 
+    def cpu(self) -> float:
+        """What its process used so far: seconds, user and system."""
+        return self._stats("/stats").cpu
+
     def _stats(self, path: str) -> Seen:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:

@@ -22,6 +22,7 @@ from . import (
     resume,
     shared,
     start,
+    versus,
 )
 
 Measure = Callable[[Lab], Iterator[Figure]]
@@ -40,6 +41,7 @@ class Case(Struct, frozen=True):
 
 CASES: Mapping[str, Case] = {
     "cost": Case(cost.METHOD, cost.measure),
+    "versus": Case(versus.METHOD, versus.measure),
     "memory": Case(memory.METHOD, memory.measure),
     "start": Case(start.METHOD, start.measure),
     "chunks": Case(chunks.METHOD, chunks.measure),
