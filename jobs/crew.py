@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Self
 
 from msgspec import Struct, structs
@@ -13,9 +14,13 @@ from msgspec import Struct, structs
 from .budget.desk import BudgetDesk
 from .budget.excess import Excess
 from .config import JobConfig
-from .engines.processes import Crew, ProcessEngine, RawSource
+from .engines.processes import Crew, Desk, ProcessEngine, RawSource
 from .errors import ConfigError
 from .keys import Key
+from .lanes import shared_by
+from .limits.gate import budget_of
+from .limits.leases import Leases
+from .limits.line import Line
 from .pipeline import Pipeline
 from .ports import Observer, Sink
 from .preparation import Preparation
@@ -143,10 +148,28 @@ class Workers:
             default_id=self._default_id,
             ids=None if twice else StreamIds(prepared.inputs),
             claims=None if answers is None else Claims[Out](answers),
-            desks={} if self._budget is None else dict.fromkeys(BudgetDesk.TAKES, self._budget),
+            desks=self._desks(observe),
         )
         engine = ProcessEngine(crew, drain=pipeline.drain, clock=pipeline.clock, observer=observe)
         await engine.run(source, sink)
+
+    def _desks(self, observe: Observer) -> dict[type, Desk]:
+        """Who answers what workers ask for. Raises :class:`.errors.ConfigError`."""
+        desks: dict[type, Desk] = dict.fromkeys(Leases.TAKES, self._leases(observe))
+        if self._budget is not None:
+            desks.update(dict.fromkeys(BudgetDesk.TAKES, self._budget))
+        return desks
+
+    def _leases(self, observe: Observer) -> Leases:
+        """The limits of all workers together. Raises :class:`.errors.ConfigError`."""
+        config, environ = self._pipeline.config, self._pipeline.environ
+        lines = []
+        for lane, route in enumerate(self._pipeline.routes):
+            shared = shared_by(route, config, environ)
+            line = Line(lane, route.label, partial(budget_of, shared), observe)
+            line.limit(route.rpm, route.tpm)
+            lines.append(line)
+        return Leases(lines)
 
     def _order(self, number: int) -> Order:
         config = self._pipeline.config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from .fitting import Fit
 from .keys import Key
 from .lane import Lane
 from .limits import open_gate
+from .limits.leased import Leasing
 from .limits.shared import shared_path
 from .model import Delta, Request
 from .ports import Hear, Observer, Provider
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 class Opening(Struct, frozen=True, kw_only=True):
     """What all lanes of a job have in common; ``weights`` are of the embedded routes, by target.
 
-    ``ceiling`` is how far ``concurrency: auto`` may go.
+    ``ceiling`` is how far ``concurrency: auto`` may go. ``leasing`` asks for what the limits allow,
+    where another process owns them.
     """
 
     config: JobConfig
@@ -42,14 +45,15 @@ class Opening(Struct, frozen=True, kw_only=True):
     prices: PriceBook
     weights: Mapping[str, Path]
     ceiling: int
+    leasing: Leasing | None = None
 
-    def lane(self, route: Route) -> Lane:
-        """Nothing is connected or started yet. Raises :class:`.errors.ConfigError`."""
+    def lane(self, route: Route, place: int) -> Lane:
+        """That of the route in this place; nothing is connected or started yet.
+
+        Raises :class:`.errors.ConfigError`.
+        """
         config = self.config
         counter = None if route.tpm is None else TokenCounter()
-        shared = None
-        if config.shared_limit is not None and route.embedded is None:
-            shared = shared_path(self.environ, config.shared_limit, route.name)
         gate = open_gate(
             route=route.label,
             concurrency=route.concurrency,
@@ -57,8 +61,9 @@ class Opening(Struct, frozen=True, kw_only=True):
             rpm=route.rpm,
             tpm=route.tpm,
             counter=counter,
-            shared=shared,
+            shared=shared_by(route, config, self.environ),
             observe=self.observe,
+            leased=None if self.leasing is None else partial(self.leasing.pacer, place),
         )
         return Lane(
             self._provider(route),
@@ -81,6 +86,13 @@ class Opening(Struct, frozen=True, kw_only=True):
             stall_timeout=self.config.stall_timeout,
             drop=self.config.drop_params,
         )
+
+
+def shared_by(route: Route, config: JobConfig, environ: Mapping[str, str]) -> Path | None:
+    """The file of the budget that the route shares with other jobs; None where it does not."""
+    if config.shared_limit is None or route.embedded is not None:
+        return None
+    return shared_path(environ, config.shared_limit, route.name)
 
 
 def fit_of(route: Route, config: JobConfig) -> Fit:

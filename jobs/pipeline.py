@@ -29,6 +29,7 @@ from .filelimit import make_room, room_for
 from .halts.rule import Rule
 from .halts.watch import rules_of
 from .lanes import Opening, fit_of
+from .limits.leased import Leasing
 from .manifest.manifest import Carried
 from .ports import Observer, Sink, Source, TextHeard, Worker
 from .prices.book import PriceBook
@@ -101,6 +102,7 @@ class Pipeline:
         self._check_prices()
         self.till: Till | None = None
         self.spending: Spending | None = None
+        self.leasing: Leasing | None = None
         self.ceiling = _make_room(self.routes, config.max_concurrency)
         self.weights = {
             route.target: require(route.embedded, self.environ)
@@ -251,10 +253,11 @@ class Pipeline:
             prices=self.prices,
             weights=self.weights,
             ceiling=self.ceiling,
+            leasing=self.leasing,
         )
         lanes = []
-        for route in self.routes:
-            lane = opening.lane(route)
+        for place, route in enumerate(self.routes):
+            lane = opening.lane(route, place)
             stack.push_async_callback(lane.provider.aclose)
             lanes.append(lane)
         routes = Routes(

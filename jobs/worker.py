@@ -23,12 +23,14 @@ from .drain import Drain, Stop
 from .errors import LlmbatchError
 from .events import Event
 from .garbage import in_flight_at_most, look_rarely
+from .limits.leased import Leasing
 from .model import Row
 from .pipeline import Pipeline, import_senders, run_loop
 from .preparation import row_parser
 from .reuseplan import ReusePlan
 from .workers.channel import Channel
 from .workers.inbox import Inbox, Outbox, tell
+from .workers.limits import Limits, Paid, Unpaid
 from .workers.messages import (
     Answered,
     Aside,
@@ -90,6 +92,7 @@ class Worker:
         self.pipeline = Pipeline(config, os.environ, self.drain, order.routes)
         self.funds = RemoteFunds(channel)
         self.pipeline.pay_from(self.funds, order.excess)
+        self.leasing = self.pipeline.leasing = Leasing(channel.send)
         self.schema = schema_of(config)
         self.parser = row_parser(
             config, order.routes, self.schema, several=len(order.inputs) > 1, whole=order.whole
@@ -151,6 +154,8 @@ class Worker:
                     self.funds.answered(message)
                 case Learned():
                     self._learned(message)
+                case Limits() | Paid() | Unpaid():
+                    self.leasing.take(message)
                 case Ending():
                     self.told = True
                     self.drain.request(Stop(message.cause, message.message))

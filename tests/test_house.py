@@ -86,6 +86,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["providers"] = VALUES | {"keys"}
 ALLOWED["workers"] = VALUES
+ALLOWED["limits"] = VALUES | {"workers"}
 ALLOWED["engines"] = VALUES | {"workers"}
 ALLOWED["sinks"] = VALUES | {"manifest", "wholefile"}
 

@@ -72,6 +72,9 @@ class BudgetDesk:
                 if other is not hand:
                     other.channel.send(message)
 
+    def came(self, hand: Hand) -> None:
+        """There is another worker."""
+
     def left(self, hand: Hand) -> None:
         """What the worker had and did not settle may be billed: it counts at its worst."""
         for hold in self._holds.pop(hand, {}).values():

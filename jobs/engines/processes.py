@@ -54,6 +54,10 @@ class Desk(Protocol):
         """A worker asks, or says how it went."""
         ...
 
+    def came(self, hand: Hand) -> None:
+        """There is another worker; what is said here reaches it before its first row."""
+        ...
+
     def left(self, hand: Hand) -> None:
         """The worker has gone; what it had and did not settle it may have used up."""
         ...
@@ -137,6 +141,8 @@ class ProcessEngine:
             place = self._places[hand] = Place(hand)
             patience = 0.0
             try:
+                for desk in set(self._crew.desks.values()):
+                    desk.came(hand)
                 self._greet(hand)
                 said_bye = await self._attend(place)
                 patience = LEAVE

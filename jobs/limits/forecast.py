@@ -32,7 +32,7 @@ class Forecast:
     def checked(self, request: Request, tpm: float) -> int:
         """As :meth:`count`; raises TooLarge where the request alone is beyond a minute's budget."""
         tokens = self._counter.count(request)
-        answer = _longest(request) or 0
+        answer = longest_of(request) or 0
         if tokens + answer > tpm:
             raise TooLarge(
                 f"the request needs {tokens} input tokens"
@@ -44,7 +44,10 @@ class Forecast:
 
     def cost(self, request: Request, input_tokens: int) -> int:
         """Input and expected output: the mean of settled answers, within ``max_tokens``."""
-        longest = _longest(request)
+        return self.expect(input_tokens, longest_of(request))
+
+    def expect(self, input_tokens: int, longest: int | None) -> int:
+        """As :meth:`cost`, of a request whose answer has at most ``longest`` tokens."""
         if not self._settled:
             expected = FIRST_GUESS if longest is None else longest
         else:
@@ -77,7 +80,7 @@ def _about(text: str, encoding: str) -> int:  # noqa: ARG001 - stands where a vo
     return estimate_tokens(text)
 
 
-def _longest(request: Request) -> int | None:
+def longest_of(request: Request) -> int | None:
     """The longest answer in tokens; None where it is not known."""
     if request.endpoint == "embeddings":
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,8 @@ from ..ports import Observer
 from ..tokens import TokenCounter
 from .adaptive import Adaptive
 from .forecast import Forecast
+from .leased import LeasedPacer
+from .outflow import Outflow
 from .own import UNBOOKED, Budget, OwnBudget
 from .pacer import Pacer
 from .recent import Recent
@@ -32,12 +35,14 @@ def open_gate(
     counter: TokenCounter | None,
     shared: Path | None,
     observe: Observer,
+    leased: Callable[[Slots], LeasedPacer] | None = None,
 ) -> RouteGate:
     """The gate of ``route``: ``concurrency`` slots, ``rpm`` requests and ``tpm`` tokens a minute.
 
     "auto" finds the number of slots, up to ``ceiling``. A limit of None is what the server names,
     if it names one; ``counter`` is needed only for ``tpm``. ``shared`` is the file of a budget that
     is shared with other processes; raises :class:`..errors.ConfigError` where it can't be used.
+    ``leased`` makes what asks another process, where that owns the limits, instead of them.
     What is guaranteed stands at :func:`.bucket.request_pace`, :class:`.budget.TokenBudget` and
     :class:`.joint.Joint`.
     """
@@ -50,12 +55,20 @@ def open_gate(
     if tpm is not None and counter is None:
         raise ValueError("a token budget needs a token counter")
     slots = Slots(concurrency)
-    recent = Recent()
-    budget: Budget = OwnBudget(recent) if shared is None else SharedBudget(shared)
-    pacer = Pacer(route, slots, recent, budget, observe)
     forecast = Forecast(counter) if tpm is not None and counter is not None else None
+    if leased is not None:
+        away = leased(slots)
+        away.limit(tpm, forecast)
+        return RouteGate(route, slots, away, adaptive, observe)
+    recent = Recent()
+    pacer = Pacer(route, slots, recent, budget_of(shared, recent), observe)
     pacer.limit(rpm, tpm, forecast)
     return RouteGate(route, slots, pacer, adaptive, observe)
+
+
+def budget_of(shared: Path | None, recent: Recent) -> Budget:
+    """The budget of a route whose requests are noted in ``recent``."""
+    return OwnBudget(recent) if shared is None else SharedBudget(shared)
 
 
 class RouteGate:
@@ -70,7 +83,7 @@ class RouteGate:
         self,
         route: str,
         slots: Slots,
-        pacer: Pacer,
+        pacer: Pacer | LeasedPacer,
         adaptive: Adaptive | None,
         observe: Observer,
     ) -> None:
@@ -78,7 +91,7 @@ class RouteGate:
         self._observe = observe
         self.slots = slots
         self.pacer = pacer
-        self.recent = pacer.recent
+        self.recent: Recent | Outflow = pacer.recent
         self.adaptive = adaptive
         self.now = self._first_now
 
@@ -108,6 +121,7 @@ class RouteGate:
     def turn_away(self) -> None:
         """See :class:`..ports.Gate`."""
         self.slots.turn_away()
+        self.pacer.turn_away()
 
     def ended(self, permit: RoutePermit, error: ProviderError | None) -> None:
         """Let the number of slots follow from how a request went."""
@@ -117,7 +131,7 @@ class RouteGate:
         changed = adaptive.ended(
             permit.sent,
             now,
-            saturated=self.slots.free <= 0,
+            saturated=self.slots.full,
             paced=self.pacer.held(now),
             error=error,
         )
@@ -155,6 +169,12 @@ class RoutePermit(AbstractAsyncContextManager["RoutePermit"]):
         self.reserved = self.mark = self.number = 0
         self.waited = self.sent = 0.0
 
+    def cost(self, forecast: Forecast) -> int:
+        """See :class:`.pacer.Trip`; ``input`` are its input tokens, below 0 where not counted."""
+        if self.input < 0:
+            self.input = forecast.count(self.request)
+        return forecast.cost(self.request, self.input)
+
     async def __aenter__(self) -> RoutePermit:
         gate = self._gate
         slots = gate.slots
@@ -177,7 +197,7 @@ class RoutePermit(AbstractAsyncContextManager["RoutePermit"]):
     def hear(self, quota: Quota) -> None:
         """See :class:`..ports.Permit`."""
         gate = self._gate
-        gate.pacer.hear(self, quota, gate.now())
+        gate.pacer.hear(self, self.request.model, quota, gate.now())
 
     def refused(self, retry_after: float | None) -> float | None:
         """See :class:`..ports.Permit`."""

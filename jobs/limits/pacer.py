@@ -14,7 +14,6 @@ from .learned import Learned
 from .own import UNBOOKED, Budget
 from .pause import Pause
 from .recent import Recent
-from .slots import Slots
 from .spread import SCARCE, UNUSED, Spread
 
 NOTICEABLE = 0.001
@@ -33,53 +32,45 @@ class Trip(Protocol):
     """One request on its way through the gate.
 
     ``number`` is its place in the order of going out, ``sent`` the time (seconds), ``mark`` the sum
-    of all tokens booked until then. ``input`` are its input tokens where they have been counted,
-    else below 0; ``reserved`` are the tokens booked for it, under ``key``.
+    of all tokens booked until then. ``reserved`` are the tokens booked for it, under ``key``.
     """
 
-    request: Request
     number: int
     sent: float
     mark: int
-    input: int
     reserved: int
     key: int
+
+    def cost(self, forecast: Forecast) -> int:
+        """The tokens that it will probably take."""
+        ...
+
+
+class Door(Protocol):
+    """Told whether there is nothing to wait for; else each one comes to :meth:`Pacer.go`."""
+
+    def set_open(self, value: bool) -> None: ...
 
 
 class Pacer:
     """The limits of one route, and everything that holds a request which has its slot.
 
     ``rpm`` and ``tpm`` are the limits in force, a minute: the user's, else what the server named.
-    ``recent`` are the requests that went out.
+    ``recent`` are the requests that went out, ``booked`` the tokens of all of them. ``calm``: there
+    is no pause, and nothing to be spread.
     """
 
     __slots__ = (
-        "_asked",
-        "_bell",
-        "_booked",
-        "_budget",
-        "_calm",
-        "_forecast",
-        "_held",
-        "_learned",
-        "_observe",
-        "_pause",
-        "_route",
-        "_since",
-        "_slots",
-        "_spreads",
-        "_turn",
-        "paused",
-        "recent",
-        "rpm",
-        "tpm",
-    )
+        "_asked", "_bell", "_budget", "_door", "_forecast", "_held", "_learned", "_observe",
+        "_pause", "_route", "_since", "_spreads", "_turn", "booked", "calm", "paused", "recent",
+        "rpm", "tpm",
+    )  # fmt: skip
 
     def __init__(
-        self, route: str, slots: Slots, recent: Recent, budget: Budget, observe: Observer
+        self, route: str, door: Door, recent: Recent, budget: Budget, observe: Observer
     ) -> None:
         self._route = route
-        self._slots = slots
+        self._door = door
         self._budget = budget
         self._observe = observe
         self.recent = recent
@@ -91,20 +82,20 @@ class Pacer:
         self._pause = Pause()
         self.paused = False  # at any time
         self._spreads = (Spread(), Spread())  # of requests, of tokens
-        self._booked = 0
+        self.booked = 0
         self._turn = asyncio.Lock()  # wakes in order of arrival, and lets nobody overtake
         self._bell: asyncio.Future[None] | None = None
-        self._calm = True  # no pause, and nothing to be spread
+        self.calm = True
         self._since: float | None = None
         self._held = False
-        self._slots.set_open(budget.free)
+        self._door.set_open(budget.free)
 
     def limit(self, rpm: float | None, tpm: float | None, forecast: Forecast | None) -> None:
         """The user's limits; None leaves it to the server to name one."""
         self._asked = self.rpm, self.tpm = rpm, tpm
         self._forecast = forecast
         self._budget.limit(rpm, tpm, 0.0)
-        self._slots.set_open(self._budget.free)
+        self._door.set_open(self._budget.free)
 
     def input_of(self, request: Request) -> int:
         """Input tokens, where the user gave a limit: then one that is too large fails at once."""
@@ -121,10 +112,10 @@ class Pacer:
             self._since = begun = now()
             try:
                 while True:
-                    while not self._calm and (wait := self._quiet(now())) > 0:
+                    while not self.calm and (wait := self._quiet(now())) > 0:
                         await self._nap(wait)
                     await self._pay(trip)
-                    if self._calm or not self._pause.left(now()):
+                    if self.calm or not self._pause.left(now()):
                         break
                     # Paused while it waited to pay: then it goes out later than it was counted.
                     self._budget.settle(trip.key, trip.reserved, 0, now())
@@ -135,17 +126,20 @@ class Pacer:
                 if gone - begun > NOTICEABLE:
                     self._held = True
                     self._observe(LimitWaited(self._route, gone - begun))
-            trip.mark = self._booked = self._booked + trip.reserved
-            if not self._calm:
+            trip.mark = self.booked = self.booked + trip.reserved
+            if not self.calm:
                 self._gone(trip, gone)
+
+    def turn_away(self) -> None:
+        """The one who is on his way sees for himself when he gets there."""
 
     def refused(self, trip: Trip, retry_after: float | None, now: float) -> float | None:
         """See :class:`..ports.Permit`."""
         seconds = self._pause.refused(trip.number, self.recent.sent, retry_after, now)
         if seconds is not None:
             self.paused = True
-            self._calm = False
-            self._slots.set_open(False)
+            self.calm = False
+            self._door.set_open(False)
             self._ring()  # who waits behind a probe waits for something else now
             self._observe(RoutePaused(self._route, seconds))
         return seconds
@@ -156,16 +150,16 @@ class Pacer:
             self._ring()
             self._review(now)
 
-    def hear(self, trip: Trip, quota: Quota, now: float) -> None:
+    def hear(self, trip: Trip, model: str, quota: Quota, now: float) -> None:
         """See :class:`..ports.Permit`."""
-        if self._learned.hear(trip.request.model, quota):
+        if self._learned.hear(model, quota):
             self._learn(now)
         if quota.rpm is not None and quota.requests_left is not None:
             left = Left(quota.rpm, quota.requests_left, quota.requests_reset)
             self._weigh(0, left, self.rpm, self.recent.sent - trip.number, trip, now)
         if quota.tpm is not None and quota.tokens_left is not None:
             left = Left(quota.tpm, quota.tokens_left, quota.tokens_reset)
-            self._weigh(1, left, self.tpm, self._booked - trip.mark, trip, now)
+            self._weigh(1, left, self.tpm, self.booked - trip.mark, trip, now)
 
     def used(self, trip: Trip, usage: Usage, now: float) -> None:
         """What a request cost; replaces what was booked for it."""
@@ -190,7 +184,7 @@ class Pacer:
         if tpm is not None and self._forecast is None:
             self._forecast = Forecast(Estimating())
         self._budget.limit(rpm, tpm, now)
-        self._slots.set_open(False)
+        self._door.set_open(False)
         self._observe(LimitLearned(self._route, rpm, tpm))
 
     def _weigh(
@@ -206,7 +200,7 @@ class Pacer:
             own = self._budget.before(trip.number, trip.sent, now)[kind]
             alone = ours is not None and ours <= said.limit
             if not alone or said.limit - said.left > own + UNUSED * said.limit:
-                self._calm = False
+                self.calm = False
                 spread.over(left, MINUTE if said.reset is None else said.reset, now)
                 self._ring()
                 return
@@ -216,11 +210,7 @@ class Pacer:
 
     async def _pay(self, trip: Trip) -> None:
         forecast = self._forecast
-        cost = 0
-        if forecast is not None:
-            if trip.input < 0:
-                trip.input = forecast.count(trip.request)
-            cost = forecast.cost(trip.request, trip.input)
+        cost = 0 if forecast is None else trip.cost(forecast)
         trip.key, trip.reserved = await self._budget.pay(cost)
 
     def _gone(self, trip: Trip, now: float) -> None:
@@ -237,9 +227,9 @@ class Pacer:
 
     def _review(self, now: float) -> None:
         """See whether there is nothing to wait for any more but the budget, or nothing at all."""
-        self._calm = not self._pause.left(now) and all(spread.free for spread in self._spreads)
-        if self._calm and self._budget.free:
-            self._slots.set_open(True)
+        self.calm = not self._pause.left(now) and all(spread.free for spread in self._spreads)
+        if self.calm and self._budget.free:
+            self._door.set_open(True)
 
     async def _nap(self, seconds: float) -> None:
         """Sleep, or until what we wait for has changed."""

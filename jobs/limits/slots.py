@@ -12,19 +12,26 @@ class Slots:
     """``width`` slots, ``free`` of them not taken (below 0 after :meth:`resize` took some away).
 
     Whoever has a slot is ``coming`` until he calls :meth:`arrived`. While ``open``, any number may
-    come at once; else only one, so that what he still has to wait for is waited for in turn. A slot
-    that is given back goes straight to the first in line, so that nobody who comes later can take
-    it before him: a slot is for the taking, with ``free -= 1``, only where ``free`` is above 0 and
-    nobody is coming.
+    come at once; else ``abreast``: one, so that what he still has to wait for is waited for in
+    turn, or some, where they wait in another line. A slot that is given back goes straight to the
+    first in line, so that nobody who comes later can take it before him: a slot is for the taking,
+    with ``free -= 1``, only where ``free`` is above 0 and nobody is coming.
     """
 
-    __slots__ = ("_line", "coming", "free", "open", "width")
+    __slots__ = ("_line", "abreast", "coming", "free", "open", "width")
 
     def __init__(self, width: int) -> None:
         self.width = self.free = width
         self.coming = 0
         self.open = True
+        self.abreast = 1
         self._line: deque[asyncio.Future[bool]] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Whether all slots are in use, but for the first who is held up on his way."""
+        held = 0 if self.open else max(0, self.coming - 1)
+        return self.free + held <= 0
 
     def set_open(self, value: bool) -> None:
         """Whether those who have a slot have nothing more to wait for."""
@@ -37,7 +44,7 @@ class Slots:
 
         Raises :class:`..ports.TurnedAway` where that happens instead.
         """
-        if self.free > 0 and not self.coming:
+        if self.free > 0 and self.coming < self.abreast:
             self.free -= 1
             self.coming += 1
             return
@@ -86,7 +93,7 @@ class Slots:
 
     def _wake(self) -> None:
         line = self._line
-        while line and self.free > 0 and (self.open or not self.coming):
+        while line and self.free > 0 and (self.open or self.coming < self.abreast):
             turn = line.popleft()
             if not turn.done():  # else he was cancelled
                 self.free -= 1

@@ -13,6 +13,18 @@ import msgspec
 from msgspec import Struct
 
 from ..drain import Cause
+from .limits import (
+    Accepted,
+    Heard,
+    Limits,
+    Paid,
+    Pay,
+    Refused,
+    Sent,
+    Settled,
+    Unpaid,
+    Waived,
+)
 
 UNTOLD, RUN, SKIP, WAIT = range(4)
 """What becomes of a row: it is asked, it is done already, another that asks the same is asked."""
@@ -61,32 +73,11 @@ class Finish(Struct, frozen=True, tag=6, array_like=True, gc=False):
     """Every row of the job has its end."""
 
 
-class Granted(Struct, frozen=True, tag=7, array_like=True, gc=False):
-    """A ticket of a rate limit is paid for: with ``key``, ``booked`` tokens."""
-
-    ticket: int
-    key: int = 0
-    booked: int = 0
-
-
 class Aside(Struct, frozen=True, tag=9, array_like=True, gc=False):
     """A ticket of the budget: what was asked for is set aside, or the answer to a question."""
 
     ticket: int
     hopeless: bool = False
-
-
-class Limits(Struct, frozen=True, tag=8, array_like=True, gc=False):
-    """The limits in force on a lane, a minute.
-
-    From a worker with what it sent and used in the last minute: a server has named them.
-    """
-
-    lane: int
-    rpm: float | None
-    tpm: float | None
-    sent: int = 0
-    used: int = 0
 
 
 class Want(Struct, frozen=True, tag=20, array_like=True, gc=False):
@@ -117,14 +108,6 @@ class Happened(Struct, frozen=True, tag=23, array_like=True, gc=False):
     event: bytes
 
 
-class Pay(Struct, frozen=True, tag=24, array_like=True, gc=False):
-    """A request of ``tokens`` wants to go out on ``lane``."""
-
-    ticket: int
-    lane: int
-    tokens: int
-
-
 class SetAside(Struct, frozen=True, tag=25, array_like=True, gc=False):
     """An attempt that may use up so much at worst: tokens, and ``money`` in parts of a USD, in
     digits, as it may be beyond 64 bits."""
@@ -138,15 +121,6 @@ class Dropped(Struct, frozen=True, tag=26, array_like=True, gc=False):
     """Nobody waits for this ticket any more; what was granted meanwhile is given back."""
 
     ticket: int
-
-
-class Settled(Struct, frozen=True, tag=27, array_like=True, gc=False):
-    """What was booked on a lane for a request turned out to be ``real`` tokens."""
-
-    lane: int
-    key: int
-    booked: int
-    real: int
 
 
 class Spent(Struct, frozen=True, tag=28, array_like=True, gc=False):
@@ -190,7 +164,9 @@ class Bye(Struct, frozen=True, tag=30, array_like=True, gc=False):
     """The worker has nothing left to do."""
 
 
-ToWorker = Setup | Line | Verdict | Answered | Ending | Finish | Granted | Aside | Limits | Learned
+ToWorker = (
+    Setup | Line | Verdict | Answered | Ending | Finish | Aside | Limits | Paid | Unpaid | Learned
+)
 FromWorker = (
     Want
     | Named
@@ -203,7 +179,11 @@ FromWorker = (
     | Spent
     | Hopeless
     | Learned
-    | Limits
+    | Waived
+    | Refused
+    | Accepted
+    | Heard
+    | Sent
     | Ending
     | Broken
     | Bye
