@@ -51,7 +51,7 @@ def decode_json(line: bytes) -> Any:
         value = _decode(line)
     except (ValueError, RecursionError):
         value = Odd(_decode_leniently(line))
-    if line.count(b"[") + line.count(b"{") > _DEEPEST:
+    if len(line) > _DEEPEST and line.count(b"[") + line.count(b"{") > _DEEPEST:
         _check_depth(value.value if type(value) is Odd else value, 0)
     return value
 

@@ -94,6 +94,8 @@ class LineReader:
         self.reached += len(parts)
         if b"\r" in text:
             parts = [part.removesuffix(b"\r") for part in parts]
+        if all(parts) and not any(map(bytes.isspace, parts)):
+            return list(enumerate(parts, first))
         return [
             (number, part)
             for number, part in enumerate(parts, first)

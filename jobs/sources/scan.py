@@ -30,7 +30,7 @@ def scan(
 
     Raises SourceError for an id that occurs twice, for inputs without a row, for data that can't
     be read, and with ``strict`` for invalid rows; ConfigError for ``strict`` on standard input.
-    It blocks, and keeps about 20 bytes a row; only with ``strict`` rows are parsed whole.
+    It blocks, and keeps about 5 bytes a row; only with ``strict`` rows are parsed whole.
     """
     once = [source.path for source in inputs if not source.rereadable]
     if strict and once:
@@ -41,20 +41,25 @@ def scan(
     ids = FileIds(inputs, parser)
     invalid = _InvalidRows(parser)
     rows = 0
-    for source in inputs:
-        before = rows
-        if source.rereadable and rows != limit:
-            for lines in source.blocks():
-                wanted = lines if limit is None else lines[: limit - rows]
-                if stopped():
-                    return None
-                rows += len(wanted)
-                ids.add(source, wanted)
-                if strict:
-                    invalid.add(source, wanted)
-                if rows == limit:
-                    break
-            counted(source.path, rows - before)
+    try:
+        for source in inputs:
+            before = rows
+            if source.rereadable and rows != limit:
+                for lines in source.blocks():
+                    wanted = lines if limit is None else lines[: limit - rows]
+                    if stopped():
+                        return None
+                    rows += len(wanted)
+                    ids.add(source, wanted)
+                    if strict:
+                        invalid.add(source, wanted)
+                    if rows == limit:
+                        break
+                counted(source.path, rows - before)
+    except SourceError:
+        ids.refuse()  # what stands before the place that can't be read
+        raise
+    ids.refuse()
     invalid.refuse(rows)
     if not rows and not once:
         raise no_rows(inputs)
