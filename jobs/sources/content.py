@@ -83,6 +83,8 @@ def has_system(messages: Any) -> bool:
 def _one_of(row: Mapping[str, Any], endpoint: Endpoint) -> tuple[str, Any]:
     """The one key that says what is asked, with its value; null is as good as missing."""
     prompt, messages = row.get("prompt"), row.get("messages")
+    if endpoint == "chat" and messages is None and prompt is not None:
+        return "prompt", prompt
     given = row.get("input") if endpoint != "chat" else None
     if (prompt is not None) + (messages is not None) + (given is not None) > 1:
         names = [key for key in ("prompt", "messages", "input") if row.get(key) is not None]

@@ -5,46 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from ..model import Endpoint, Rejected, Request
 from .fingerprint import fingerprint, of_rejected
 from .invalid import Invalid, unsendable
 
 
-class Draft:
+class Draft(Struct, gc=False):
     """What is known of a row so far; it ends as a Request, or as a Rejected that keeps it.
 
-    ``content`` becomes the request's ``input``; ``own`` are the row's parameters, ``params`` the
-    same laid over the job's; ``extra`` likewise of what is added to the body. ``source`` is the
-    input's path. ``handed_back`` is what stands under the result's metadata, where that is all of
-    the row.
+    ``id`` is empty as long as the row named none. ``content`` becomes the request's ``input``;
+    ``own`` are the row's parameters, ``params`` the same laid over the job's; ``extra`` likewise of
+    what is added to the body. ``source`` is the input's path. ``handed_back`` is what stands under
+    the result's metadata, where that is all of the row.
     """
 
-    __slots__ = (
-        "content",
-        "endpoint",
-        "extra",
-        "handed_back",
-        "id",
-        "messages",
-        "metadata",
-        "model",
-        "own",
-        "params",
-        "source",
-    )
-
-    def __init__(self, row_id: str, endpoint: Endpoint, model: str, source: str) -> None:
-        self.id = row_id
-        self.endpoint: Endpoint = endpoint
-        self.model = model
-        self.messages: Any = ()
-        self.content: Any = None
-        self.own: dict[str, Any] = {}
-        self.params: Mapping[str, Any] = {}
-        self.extra: Mapping[str, Any] = {}
-        self.source = source
-        self.metadata: dict[str, Any] = {}
-        self.handed_back: dict[str, Any] | None = None
+    endpoint: Endpoint
+    model: str
+    source: str
+    id: str = ""
+    messages: Any = ()
+    content: Any = None
+    own: dict[str, Any] = {}
+    params: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    handed_back: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"Draft({self.id!r}, {self.endpoint}, {self.model!r})"

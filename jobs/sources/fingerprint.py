@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+_copy = blake2b(digest_size=16).copy  # a third faster than to make one each time
 
 
 def fingerprint(
@@ -17,8 +18,9 @@ def fingerprint(
 
     ``target`` names the route (provider and base URL). Raises ValueError for a lone surrogate.
     """
-    whole = _encode([target, endpoint, model, messages, content, params])
-    return blake2b(whole, digest_size=16).hexdigest()
+    digest = _copy()
+    digest.update(_encode([target, endpoint, model, messages, content, params]))
+    return digest.hexdigest()
 
 
 def of_rejected(line: bytes, reason: str) -> str:

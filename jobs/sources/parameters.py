@@ -97,6 +97,9 @@ KNOWN: Mapping[Endpoint, Mapping[str, Kind]] = {
 LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
 """Names of one and the same thing: the longest answer, in tokens."""
 
+DECIDED = frozenset({"stream", "stream_options", "n"})
+"""What the job decides: streaming, one answer a row."""
+
 _NOT_EXTRA = ("model", "messages", "prompt", "input")
 _NOTHING: Mapping[str, Any] = {}
 
@@ -134,7 +137,7 @@ def merged_extra(
 
 def finish(params: dict[str, Any]) -> None:
     """Take out what the job decides: streaming, one answer a row."""
-    if params:
+    if not DECIDED.isdisjoint(params):
         params.pop("stream", None)
         params.pop("stream_options", None)
         _one_answer(params.pop("n", None))

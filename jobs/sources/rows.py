@@ -15,8 +15,9 @@ from .draft import Draft
 from .formats import JSONL, Broken, Format, Odd, id_of
 from .images import read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
-from .keys import SKIP, column_places, key_places
-from .parameters import KNOWN, Kind, extra_of, finish, job_params, merged, merged_extra
+from .keys import column_places, key_places
+from .parameters import KNOWN, extra_of, finish, job_params, merged, merged_extra
+from .shape import Shapes
 from .tables.row import is_broken, typed, whole
 from .template import Template
 
@@ -48,11 +49,13 @@ class RowParser:
     __slots__ = (
         "_base",
         "_column_places",
+        "_column_shapes",
         "_defaults",
         "_extra",
         "_fit",
-        "_places",
         "_several",
+        "_shapes",
+        "_target",
         "_template",
         "_whole",
     )
@@ -70,7 +73,9 @@ class RowParser:
                 "or put it into the template"
             )
         params = defaults.params
+        self._target = defaults.target
         if defaults.form is not None:
+            self._target = f"{defaults.target} {defaults.form.mark}"
             if defaults.endpoint != "chat":
                 raise ConfigError(f"--schema: {_NO_FORM.format(defaults.endpoint)}")
             params = {**defaults.form.params, **params}
@@ -83,8 +88,10 @@ class RowParser:
             about = "request parameters: " if self._fit.serves(defaults.endpoint) else ""
             raise ConfigError(f"{about}{problem}")
         fields = None if self._template is None else self._template.fields
-        self._places = key_places(defaults.endpoint, fields)
-        self._column_places = column_places(self._places)
+        places = key_places(defaults.endpoint, fields)
+        self._shapes = Shapes(places)
+        self._column_places = column_places(places)
+        self._column_shapes = Shapes(self._column_places)
         for name in ("model", "system", "template", "params"):
             if reason := unsendable(getattr(defaults, name), name):
                 raise ConfigError(reason)
@@ -105,11 +112,11 @@ class RowParser:
     ) -> Row:
         """``number`` is 1-based; ``read_at`` is the clock's time in seconds."""
         defaults = self._defaults
-        draft = Draft(self.default_id(number, path, line), defaults.endpoint, defaults.model, path)
+        draft = Draft(defaults.endpoint, defaults.model, path)
         try:
             value = form.decode(line)
         except Invalid as invalid:
-            draft.id = form.read_id(line) or draft.id
+            draft.id = form.read_id(line) or self.default_id(number, path, line)
             if isinstance(invalid, Broken):
                 draft.metadata.update(invalid.row)
             return draft.rejected(line, number, str(invalid), read_at)
@@ -120,19 +127,17 @@ class RowParser:
             else:
                 self._fill(draft, value, form)
         except Invalid as invalid:
+            draft.id = draft.id or self.default_id(number, path, line)
             return draft.rejected(line, number, str(invalid), read_at)
-        target = defaults.target
-        if defaults.form is not None:
-            target = f"{target} {defaults.form.mark}"
-        return draft.request(target, number, read_at)
+        draft.id = draft.id or self.default_id(number, path, line)
+        return draft.request(self._target, number, read_at)
 
     def _fill(self, draft: Draft, value: Any, form: Format) -> None:
         if self._whole:
             draft.handed_back = whole(value)
         if type(value) is dict:
-            places = self._column_places if form.table else self._places
             if form.table:
-                value = typed(value, places)
+                value = typed(value, self._column_places)
             row_id = id_of(value)
             if row_id is not None:
                 if not row_id.isascii() and (reason := unsendable(row_id, "id")):
@@ -141,7 +146,8 @@ class RowParser:
             if self._template is None and not form.table and _is_batch_line(value):
                 self._fill_batch(draft, value)
             else:
-                self._fill_plain(draft, value, places)
+                shapes = self._column_shapes if form.table else self._shapes
+                self._fill_plain(draft, value, shapes)
         elif type(value) is str:
             template = self._template
             prompt = value if template is None else template.render({"text": value})
@@ -150,19 +156,22 @@ class RowParser:
             hint = "; write one row a line" if type(value) is list else ""
             raise Invalid(f"a row must be an object or a string, got {kind_of(value)}{hint}")
 
-    def _fill_plain(self, draft: Draft, row: dict[str, Any], places: Mapping[str, Kind]) -> None:
-        wrong = _sort_keys(draft, row, places)
+    def _fill_plain(self, draft: Draft, row: dict[str, Any], shapes: Shapes) -> None:
+        shape = shapes.of(row)
+        wrong = shape.sort(row, draft.own)
+        if shape.strangers or shape.back:
+            draft.metadata = shape.metadata(row)
         if wrong is not None:
-            hint = _COLUMN if places is self._column_places else ""
+            hint = _COLUMN if shapes is self._column_shapes else ""
             raise Invalid(f"{wrong}{hint}")
-        own_model = row.get("model") if "model" in places else None
-        if own_model is not None:
-            draft.model = self._model(own_model)
-        system = row.get("system") if "system" in places else None
+        if shape.model and row["model"] is not None:
+            draft.model = self._model(row["model"])
+        system = row["system"] if shape.system else None
         if system is not None and type(system) is not str:
             raise Invalid(f"system must be a string, got {kind_of(system)}")
-        finish(draft.own)
-        if "extra_body" in row and "extra_body" in places:
+        if shape.decided:
+            finish(draft.own)
+        if shape.extra_body:
             draft.extra = extra_of(row["extra_body"])
         if self._template is not None:
             row = {"prompt": self._template.render(row)}
@@ -254,40 +263,3 @@ def _that_refuses(fit: Fit | None) -> Fit | None:
 
 def _is_batch_line(row: Mapping[str, Any]) -> bool:
     return "body" in row and ("custom_id" in row or ("method" in row and "url" in row))
-
-
-def _sort_keys(draft: Draft, row: Mapping[str, Any], places: Mapping[str, Kind]) -> Invalid | None:
-    """Parameters to ``own``, strangers to ``metadata``; returns the first wrong type."""
-    wrong: Invalid | None = None
-    own, metadata = draft.own, draft.metadata
-    for key, value in row.items():
-        kind = places.get(key)
-        if kind is None:
-            metadata[key] = value
-        elif kind is not SKIP and value is not None:
-            own[key] = value
-            if type(value) not in kind.types or kind.items is not None:
-                wrong = wrong or _wrong(kind, key, value)
-    if "metadata" in row or "custom_id" in row:
-        _hand_back(metadata, row)
-    return wrong
-
-
-def _wrong(kind: Kind, key: str, value: object) -> Invalid | None:
-    try:
-        kind.check(key, value)
-    except Invalid as invalid:
-        return invalid
-    return None
-
-
-def _hand_back(metadata: dict[str, Any], row: Mapping[str, Any]) -> None:
-    """A row's own ``metadata`` joins its strangers; so does an id that ``custom_id`` outranks."""
-    given = row.get("metadata")
-    if type(given) is dict:
-        for key, value in given.items():
-            metadata.setdefault(key, value)
-    elif given is not None:
-        metadata["metadata"] = given
-    if row.get("custom_id") is not None and row.get("id") is not None:
-        metadata["id"] = row["id"]
