@@ -20,6 +20,7 @@ Format = Literal["jsonl", "openai-batch"]
 BATCH_PREFIX = "batch_req_"
 """What stands before the fingerprint in the ``id`` of an OpenAI Batch line."""
 
+_BATCH = b'{"id":"' + BATCH_PREFIX.encode()
 _STATUSES = frozenset(get_args(Status))
 _INVALID = frozenset({"invalid_row", "duplicate_id"})
 _ANSWERED = frozenset({"ok", "truncated", "refused", "filtered"})
@@ -97,12 +98,12 @@ def read(line: bytes) -> Stored | None:
     A status of ``refused`` is read back as ``filtered`` from a Batch line for ``/v1/completions``,
     whose format has no refusal.
     """
-    first, second = _READERS if not line.startswith(b'{"id":"batch_req_') else _READERS[::-1]
+    batch = line.startswith(_BATCH)
     try:
         try:
-            return first(line)
+            return _read_batch(line) if batch else _read_native(line)
         except msgspec.ValidationError:
-            return second(line)
+            return _read_native(line) if batch else _read_batch(line)
     except msgspec.ValidationError:
         return None
     except (ValueError, RecursionError):  # DecodeError and UnicodeDecodeError are ValueErrors
@@ -274,9 +275,6 @@ def _stored(line: _Batch) -> Stored | None:
 
 def _read_batch(line: bytes) -> Stored | None:
     return _stored(_decode_batch(line))
-
-
-_READERS: tuple[Callable[[bytes], Stored | None], ...] = (_read_native, _read_batch)
 
 
 def _read_patiently(line: bytes) -> Stored | None:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .compact import OffsetTable
 from .config import JobConfig
 from .errors import ConfigError
 from .events import CacheLost
@@ -20,6 +19,7 @@ from .reuse.twins import Answers, RecentAnswers, Twins
 from .reuse.warming import Beginnings, Warming, Warmth
 from .sinks.file import FileSink
 from .sources.grouping import Grouped, Rows
+from .spans import SpanTable
 
 if TYPE_CHECKING:
     from .cache.answers import Cache
@@ -37,7 +37,7 @@ class ReusePlan:
 
     def __init__(self, config: JobConfig, clock: Clock, environ: Mapping[str, str]) -> None:
         self.config = config
-        self.table: OffsetTable | None = None
+        self.table: SpanTable | None = None
         self._clock = clock
         self._beginning = Beginnings()
         self._warmth: Warmth | None = None
@@ -63,7 +63,7 @@ class ReusePlan:
         Rows are neither held back nor moved where they come or go in an order of their own.
         """
         if self.config.dedupe:
-            self.table = OffsetTable(total)
+            self.table = SpanTable(total)
         if total is not None and (order == "finish" or not stream):
             self._warmth = Warmth(self._clock)
             self._moves = order == "finish"

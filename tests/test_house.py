@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"dialects", "model"},
     "fitting": {"dialects", "errors", "model"},
     "compact": set(),
+    "spans": set(),
     "histogram": set(),
     "clock": set(),
     "looplag": {"histogram"},
@@ -88,7 +89,7 @@ ALLOWED["providers"] = VALUES | {"keys"}
 ALLOWED["workers"] = VALUES
 ALLOWED["limits"] = VALUES | {"workers"}
 ALLOWED["engines"] = VALUES | {"workers"}
-ALLOWED["sinks"] = VALUES | {"manifest", "wholefile"}
+ALLOWED["sinks"] = VALUES | {"manifest", "spans", "wholefile"}
 
 ROOTS = {
     "job",

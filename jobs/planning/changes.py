@@ -10,7 +10,7 @@ from ..manifest.manifest import Manifest
 from ..model import Row
 from ..preparation import Preparation
 from ..rereading import earlier_config, earlier_parser
-from ..sinks.resume import key
+from ..sinks.outputlines import key
 from ..sources.formats import Format
 from ..sources.rows import RowParser
 

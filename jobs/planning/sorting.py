@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..model import FINAL, Rejected, Request, Row
 from ..preparation import Preparation
-from ..sinks.resume import key
+from ..sinks.outputlines import key
 from ..sources.formats import Format
 from ..sources.ids import StreamIds
 from ..sources.scan import no_rows, scan

@@ -11,7 +11,7 @@ from ..model import Result, Row, Status, Tidied
 from ..records import decode
 from ..reuse.copies import shareable
 from .held import HeldFile
-from .resume import ResumeIndex
+from .outputlines import TidyLines
 from .tidy import InputOrder, tidy
 
 SYNC_AFTER = 0.5
@@ -44,7 +44,7 @@ class FileSink:
     def __init__(
         self,
         file: HeldFile,
-        index: ResumeIndex,
+        index: TidyLines,
         encode: Callable[[Result], bytes],
         order: InputOrder | None = None,
     ) -> None:
@@ -81,7 +81,7 @@ class FileSink:
         start = file.size
         file.append(self._encode(result))
         if self._order is not None:
-            self._order.place(result.id, index.append(start))
+            self._order.place(result.id, index.append())
         if index.asked is not None and (result.status == "ok" or shareable(result)):
             index.asked.put(hash(result.fingerprint), start)
         self.index.account.add(result)
@@ -92,14 +92,18 @@ class FileSink:
     def recall(self, fingerprint: str) -> Result | None:
         """The answer to that request, read back, where the file has one that others may share."""
         asked = self.index.asked
-        start = None if asked is None else asked.find(hash(fingerprint))
-        if start is None:
+        if asked is None:
             return None
-        try:
-            found = decode(self._file.line_at(start))
-        except (OSError, ValueError, RecursionError):  # somebody changed the file: ask again
-            return None
-        return found if found.fingerprint == fingerprint and shareable(found) else None
+        for start, end in asked.find(hash(fingerprint)):
+            try:
+                lines = self._file.lines_with(fingerprint.encode(), start, end)
+                found = [decode(line) for line in lines]
+            except (OSError, ValueError, RecursionError):  # somebody changed the file: ask again
+                continue
+            for answer in reversed(found):
+                if answer.fingerprint == fingerprint and shareable(answer):
+                    return answer
+        return None
 
     def keep(self, result: Result) -> None:
         """Every answer is remembered when it is written."""

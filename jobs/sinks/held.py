@@ -65,6 +65,19 @@ class HeldFile:
             start += len(piece)
         return b"".join(pieces)
 
+    def lines_with(self, mark: bytes, start: int, end: int | None) -> list[bytes]:
+        """The lines of a span in which ``mark`` stands; ``end`` None is that of the file.
+
+        Raises OSError.
+        """
+        size = (self.size if end is None else end) - start
+        pieces = []
+        while size > 0 and (piece := os.pread(self.fd, size, start)):
+            pieces.append(piece)
+            start, size = start + len(piece), size - len(piece)
+        text = b"".join(pieces)
+        return [line for line in text.split(b"\n") if mark in line] if mark in text else []
+
     def sync(self) -> None:
         """Wait until what was appended is on the disk, and is what the file's name leads to."""
         self.check()

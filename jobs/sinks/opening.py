@@ -6,23 +6,22 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
-from ..compact import OffsetTable
 from ..errors import ConfigError, SinkError
 from ..model import Result
 from ..records import ENCODERS, Format, read
+from ..spans import SpanTable
 from .file import FileSink
 from .held import HeldFile
 from .ordered import OrderedSink
+from .outputlines import OutputLines
 from .problems import unopened
 from .resume import ResumeIndex
 from .stream import StreamSink
 from .tidy import InputOrder
-
-Index = TypeVar("Index", bound=ResumeIndex)
 
 Output = FileSink | StreamSink | OrderedSink
 """What :func:`open_output` gives: a Sink that is told of each row, and when the job is done."""
@@ -41,7 +40,7 @@ def open_output(
     force: bool = False,
     room: int = 1024,
     first: Sequence[int] = (),
-    asked: OffsetTable | None = None,
+    asked: SpanTable | None = None,
 ) -> Output:
     """Open an output, ``-`` for standard output; takes seconds where a million lines are in it.
 
@@ -70,11 +69,11 @@ def open_output(
     else:
         file = HeldFile(place)
         try:
+            index = ResumeIndex(asked, numbered=order == "input")
             if fresh:
                 start_over(file, force)
-                index = ResumeIndex(asked)
             else:
-                index = take_up(file, line_format, ResumeIndex, asked)
+                take_up(file, line_format, index)
         except BaseException:
             file.close()
             raise
@@ -107,24 +106,21 @@ def start_over(file: HeldFile, force: bool) -> None:
         file.replace(())
 
 
-def take_up(
-    file: HeldFile, line_format: Format, kind: type[Index], asked: OffsetTable | None = None
-) -> Index:
-    """What the file holds already, without the line that was torn when a run was killed.
+def take_up(file: HeldFile, line_format: Format, index: OutputLines) -> None:
+    """Read what the file holds already, and drop the line that was torn when a run was killed.
 
     Raises SinkError where that is not results, ConfigError where they are of another format.
     """
-    index = kind.of(file.fd, asked)
+    index.read(file.fd)
     torn = agrees(index, file.path, line_format)
     if torn:
         file.replace([(0, index.size)])
     elif index.tail:
         file.append(b"\n")
         index.end_tail()
-    return index
 
 
-def agrees(index: ResumeIndex, path: Path, line_format: Format) -> bool:
+def agrees(index: OutputLines, path: Path, line_format: Format) -> bool:
     """Whether an unended last line is a torn one, of a file that this run can go on with.
 
     Raises SinkError where what it holds is not results, ConfigError where they are of another

@@ -9,43 +9,67 @@ from pathlib import Path
 
 from msgspec import structs
 
-from ..compact import OffsetTable
+from ..compact import CompactMap
 from ..errors import ConfigError, SinkError
 from ..model import Request, Result, Row, Status
 from ..records import decode, encode
+from ..spans import SpanTable
 from .file import FileSink
 from .held import HeldFile
 from .opening import is_special, start_over, take_up
-from .resume import ResumeIndex, key
+from .outputlines import WIDTH, TidyLines, key
 
 Finish = Callable[[Row, Result], Result]
 """What is added to a row's result before it is written."""
 
 
-class AnswerIndex(ResumeIndex):
+class AnswerIndex(TidyLines):
     """Finds a result by its fingerprint alone: where in the document a chunk stands may change.
 
     Of several rows that ask the same each keeps its own answer, and others get the first one. The
     file describes the documents as they are: results of the ids that ``own`` matches do not
-    outlive the chunks that they were about.
+    outlive the chunks that they were about. ``starts`` are the first bytes of the lines.
     """
 
-    __slots__ = ("own",)
+    __slots__ = ("_rows", "own", "starts")
 
-    def __init__(self, asked: OffsetTable | None = None) -> None:
-        super().__init__(asked)
+    def __init__(self, asked: SpanTable | None = None) -> None:
+        super().__init__(asked, numbered=True)
         self.own: re.Pattern[str] | None = None
+        self.starts = array("Q")
+        self._rows = CompactMap()  # -> number of the line, and its status
 
-    def _find(self, row_id: str, fingerprint: str) -> int | None:
-        own = super()._find(row_id, fingerprint)
-        return self._rows.get(key(fingerprint)) if own is None else own
+    def line(self, row_id: str, fingerprint: str) -> int | None:
+        """The number of the line that proves the row to be done, from 0."""
+        found = self._find(row_id, fingerprint)
+        return None if found is None else found // WIDTH
 
-    def _remember(self, row_id: str, fingerprint: str, value: int) -> None:
-        if self._rows.setdefault(key(fingerprint), value) != value:
-            super()._remember(row_id, fingerprint, value)
+    def skip(self, row_id: str, fingerprint: str) -> int:
+        number = self.line(row_id, fingerprint)
+        if number is None:
+            raise KeyError(row_id)
+        return self.keep(number)
 
     def outlives(self, row_id: str) -> bool:
         return self.own is None or self.own.fullmatch(row_id) is None
+
+    def _find(self, row_id: str, fingerprint: str) -> int | None:
+        own = self._rows.get(key(row_id, fingerprint))
+        return self._rows.get(key(fingerprint)) if own is None else own
+
+    def _remember(self, row_id: str, fingerprint: str, number: int, code: int) -> None:
+        value = number * WIDTH + code
+        if self._rows.setdefault(key(fingerprint), value) != value:
+            self._rows.put(key(row_id, fingerprint), value)
+
+    def _add(self, line: bytes) -> None:
+        number, start = self.count, self.size
+        super()._add(line)
+        if self.count > number:
+            self.starts.append(start)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 class RecallSink(FileSink):
@@ -145,11 +169,11 @@ def open_results(
     try:
         file = HeldFile(place)
         try:
+            index = AnswerIndex()
             if fresh:
                 start_over(file, force)
-                index = AnswerIndex()
             else:
-                index = take_up(file, "jsonl", AnswerIndex)
+                take_up(file, "jsonl", index)
         except BaseException:
             file.close()
             raise

@@ -3,162 +3,76 @@
 from __future__ import annotations
 
 import os
-from array import array
-from collections.abc import Iterator
-from typing import Self, get_args
 
-from ..compact import CompactMap, OffsetTable
-from ..manifest.account import Account
-from ..model import FINAL, Status
-from ..records import Format, Stored, read
-from ..reuse.copies import ANSWERED
-
-BLOCK = 1 << 20
-_MASK64 = 0xFFFF_FFFF_FFFF_FFFF
-_STATUSES: tuple[Status, ...] = get_args(Status)
-_CODES = {status: code for code, status in enumerate(_STATUSES)}
-_WIDTH = 8
-assert len(_STATUSES) <= _WIDTH  # noqa: S101 - a status more needs a wider code
+from ..compact import CompactMap
+from ..model import FINAL
+from ..records import Stored
+from ..spans import SpanTable
+from .done import DoneTable
+from .outputlines import BLOCK, TidyLines, key
 
 
-def key(*words: str) -> int:
-    """64 bits for an id, or for an id and its fingerprint; different in every process."""
-    return hash(words) & _MASK64
+class ResumeIndex(TidyLines):
+    """Which rows the lines of an output prove to be done.
 
-
-def lines(fd: int) -> Iterator[bytes]:
-    """Every line of the file from its beginning, the torn one at its end included."""
-    with open(fd, "rb", buffering=BLOCK, closefd=False) as file:
-        file.seek(0)
-        yield from file
-
-
-class ResumeIndex:
-    """The lines of an output, and which rows they prove to be done.
-
-    About 45 bytes a line in memory. ``size`` is where the whole lines end (bytes), ``tail`` what
-    follows them: a line that was torn when a run was killed. ``unreadable`` counts lines that are
-    no results, ``first_unreadable`` is the number of the first one; they are kept wherever they
-    came from. ``kept`` has a byte a line: 1 where the finished file is to have the line.
-    ``account`` is what the lines come to. ``asked``, where there is one, leads from what was asked
-    to the line that has the answer.
+    About 7 bytes a line in memory; 12 where the index is ``numbered``: it knows then which line it
+    is that proves it.
     """
 
-    __slots__ = (
-        "_rows",
-        "account",
-        "asked",
-        "first_unreadable",
-        "formats",
-        "kept",
-        "readable",
-        "size",
-        "starts",
-        "tail",
-        "unreadable",
-    )
+    __slots__ = ("_again", "_done", "_marked")
 
-    def __init__(self, asked: OffsetTable | None = None) -> None:
-        self.asked = asked
-        self._rows = CompactMap()  # (id, fingerprint) -> number of the line, and its status
-        self.starts = array("Q")
-        self.kept = bytearray()
-        self.size = 0
-        self.tail = b""
-        self.readable = 0
-        self.unreadable = 0
-        self.first_unreadable: int | None = None
-        self.formats: set[Format] = set()
-        self.account = Account()
+    def __init__(self, asked: SpanTable | None = None, *, numbered: bool = False) -> None:
+        super().__init__(asked, numbered=numbered)
+        self._done = DoneTable(0)
+        self._marked = 0
+        self._again = CompactMap()  # of rows that several lines prove to be done: the last one
 
-    @classmethod
-    def of(cls, fd: int, asked: OffsetTable | None = None) -> Self:
-        """Read the whole file: seconds for a million lines."""
-        index = cls(asked)
-        if os.fstat(fd).st_size:
-            for line in lines(fd):
-                index._add(line)
-        return index
-
-    def status(self, row_id: str, fingerprint: str) -> Status | None:
-        """How the row ended, where the output proves that it did; None where it is to run."""
-        found = self._find(row_id, fingerprint)
-        return None if found is None else _STATUSES[found % _WIDTH]
-
-    def done(self, row_id: str, fingerprint: str) -> bool:
-        """Whether the output has this id with this fingerprint and a final status."""
-        return self._find(row_id, fingerprint) is not None
-
-    def line(self, row_id: str, fingerprint: str) -> int | None:
-        """The number of the line that proves it, from 0."""
-        found = self._find(row_id, fingerprint)
-        return None if found is None else found // _WIDTH
-
-    def _find(self, row_id: str, fingerprint: str) -> int | None:
-        """What :meth:`_remember` was given for this row."""
-        return self._rows.get(key(row_id, fingerprint))
-
-    def _remember(self, row_id: str, fingerprint: str, value: int) -> None:
-        """A row is done; of several lines that say so the last one stands."""
-        self._rows.put(key(row_id, fingerprint), value)
-
-    def outlives(self, row_id: str) -> bool:  # noqa: ARG002 - others may know better
-        """Whether the result of a row that this run did not read is kept."""
-        return True
+    def read(self, fd: int) -> None:
+        self._done = DoneTable(_count(fd) + 1, numbered=self.kept is not None)
+        super().read(fd)
 
     def skip(self, row_id: str, fingerprint: str) -> int:
-        """Mark the line of a row that is done as part of the finished file; its number."""
-        line = self.line(row_id, fingerprint)
-        if line is None:
+        slot = self._done.find(key(row_id, fingerprint))
+        if slot < 0:
             raise KeyError(row_id)
-        self.kept[line] = 1
-        return line
+        self._marked += self._done.mark(slot)
+        if self.kept is None:
+            return -1
+        return self.keep(self._done.number(slot))
 
-    def append(self, start: int) -> int:
-        """Take in a line of this run, so that it can be put in order; its number."""
-        self.starts.append(start)
-        self.kept.append(1)
-        return len(self.starts) - 1
+    @property
+    def superseded(self) -> int:
+        return self.readable - self._marked if self.kept is None else super().superseded
 
-    def end_tail(self) -> None:
-        """What follows the whole lines was given its line feed: it is a line like the others."""
-        line, self.tail = self.tail + b"\n", b""
-        self._add(line)
+    def keeps(self, number: int, stored: Stored) -> bool:
+        if self.kept is not None:
+            return super().keeps(number, stored)
+        if stored.status not in FINAL:
+            return False
+        mark = key(stored.id, stored.fingerprint)
+        slot = self._done.find(mark)
+        return slot >= 0 and self._done.marked(slot) and self._again.get(mark) in (None, number)
 
-    def _add(self, line: bytes) -> None:
-        if not line.endswith(b"\n"):
-            self.tail = line
-            return
-        number = len(self.starts)
-        self.starts.append(self.size)
-        self.size += len(line)
-        stored = self._read(line)
-        if stored is None:
-            self._add_unreadable(line, number)
-            return
-        self.readable += 1
-        self.kept.append(0)
-        self.formats.add(stored.format)
-        self.account.add(stored)
-        if stored.status in FINAL:
-            value = number * _WIDTH + _CODES[stored.status]
-            self._remember(stored.id, stored.fingerprint, value)
-            if self.asked is not None and stored.status in ANSWERED:
-                self.asked.put(hash(stored.fingerprint), self.starts[number])
+    def _find(self, row_id: str, fingerprint: str) -> int | None:
+        slot = self._done.find(key(row_id, fingerprint))
+        return None if slot < 0 else self._done.code(slot)
 
-    def _read(self, line: bytes) -> Stored | None:
-        """What is looked at of a line; None where it is no result."""
-        return read(line)
-
-    def _add_unreadable(self, line: bytes, number: int) -> None:
-        self.kept.append(1)
-        if not line.isspace():
-            self.unreadable += 1
-            if self.first_unreadable is None:
-                self.first_unreadable = number + 1
+    def _remember(self, row_id: str, fingerprint: str, number: int, code: int) -> None:
+        mark = key(row_id, fingerprint)
+        if not self._done.put(mark, code, number) and self.kept is None:
+            self._again.put(mark, number)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._done)
 
     def __repr__(self) -> str:
-        return f"<ResumeIndex {len(self)} rows done, {len(self.starts)} lines>"
+        return f"<ResumeIndex {len(self)} rows done, {self.count} lines>"
+
+
+def _count(fd: int) -> int:
+    """How many lines the file has."""
+    found = at = 0
+    while block := os.pread(fd, BLOCK, at):
+        found += block.count(b"\n")
+        at += len(block)
+    return found

@@ -11,7 +11,7 @@ from ..manifest.account import Account
 from ..model import Tidied
 from ..records import read
 from .held import HeldFile, Span
-from .resume import ResumeIndex, key, lines
+from .outputlines import TidyLines, key, lines
 
 _OPEN = 0xFFFF_FFFF_FFFF_FFFF
 """Stands for a row that has no line yet."""
@@ -58,23 +58,32 @@ class InputOrder:
         return f"<InputOrder {len(self._lines)} rows, {len(self._open)} open>"
 
 
-def tidy(file: HeldFile, index: ResumeIndex, order: InputOrder | None) -> Tidied:
+def tidy(file: HeldFile, index: TidyLines, order: InputOrder | None) -> Tidied:
     """Leave each id once, in ``order`` where there is one; takes seconds for a million lines.
 
     A file that is as it should be is not touched. Raises SinkError, and the old file stays whole.
     """
-    strangers = _keep_strangers(file.fd, index)
-    dropped = index.kept.count(0)
+    kept, strangers = _chosen(file.fd, index)
+    dropped = kept.count(0)
     if order is None:
         if dropped:
-            file.replace(_runs(index, file.size))
+            file.replace(_runs(kept, _starts(file.fd), index.size, file.size))
     else:
-        sequence = _sequence(index, order)
+        sequence = _sequence(kept, order)
         if dropped or any(a > b for a, b in pairwise(sequence)):
-            file.replace(_spans(index, sequence, file.size))
+            file.replace(_spans(_starts(file.fd), sequence, file.size))
     if dropped:
         index.account = _counted(file.fd)
     return Tidied(dropped, strangers, index.unreadable)
+
+
+def _starts(fd: int) -> array[int]:
+    """Where each line begins."""
+    starts, size = array("Q"), 0
+    for line in lines(fd):
+        starts.append(size)
+        size += len(line)
+    return starts
 
 
 def _counted(fd: int) -> Account:
@@ -85,16 +94,23 @@ def _counted(fd: int) -> Account:
     return account
 
 
-def _keep_strangers(fd: int, index: ResumeIndex) -> int:
-    """Keep the last line of each id that this run neither answered nor skipped; their number."""
-    kept = index.kept
-    if not kept.count(0):
-        return 0
+def _chosen(fd: int, index: TidyLines) -> tuple[bytearray, int]:
+    """A byte a line, 1 where it stays, and how many of them are of strangers.
+
+    What stays is what the index keeps, and the last line of each id that this run neither answered
+    nor skipped.
+    """
+    if not index.superseded:
+        return bytearray(b"\1") * index.count, 0
+    kept = bytearray()
     last = CompactMap()  # id -> the number of its last line, from 1; 0 where the run answered it
     for number, line in enumerate(lines(fd)):
-        if number >= len(kept):
+        if number >= index.count:
             break
-        if not kept[number] and (stored := read(line)) is not None and index.outlives(stored.id):
+        stored = read(line)
+        keeps = stored is None or index.keeps(number, stored)
+        kept.append(keeps)
+        if stored is not None and not keeps and index.outlives(stored.id):
             last.put(key(stored.id), number + 1)
     for number, line in enumerate(lines(fd)):
         if (number >= len(kept) or kept[number]) and (stored := read(line)) is not None:
@@ -106,12 +122,14 @@ def _keep_strangers(fd: int, index: ResumeIndex) -> int:
         if number:
             kept[number - 1] = 1
             strangers += 1
-    return strangers
+    return kept, strangers
 
 
-def _runs(index: ResumeIndex, size: int) -> Iterator[Span]:
-    """The kept lines in the file's own order, neighbours in one piece, and all of this run's."""
-    kept, starts = index.kept, index.starts
+def _runs(kept: bytearray, starts: array[int], old: int, size: int) -> Iterator[Span]:
+    """The kept lines in the file's own order, neighbours in one piece, and all of this run's.
+
+    Those begin behind the ``old`` bytes.
+    """
     begin = 0
     while (begin := kept.find(1, begin)) >= 0:
         end = kept.find(0, begin)
@@ -119,27 +137,26 @@ def _runs(index: ResumeIndex, size: int) -> Iterator[Span]:
             break
         yield starts[begin], starts[end] - starts[begin]
         begin = end
-    first = index.size if begin < 0 else starts[begin]
+    first = old if begin < 0 else starts[begin]
     yield first, size - first
 
 
-def _sequence(index: ResumeIndex, order: Iterable[int]) -> array[int]:
+def _sequence(kept: bytearray, order: Iterable[int]) -> array[int]:
     """The numbers of all kept lines: the input's rows in its order, then what else there is."""
-    placed = bytearray(len(index.kept))
+    placed = bytearray(len(kept))
     sequence = array("Q")
     for line in order:
         sequence.append(line)
         placed[line] = 1
     rest = 0
     while (rest := placed.find(0, rest)) >= 0:
-        if index.kept[rest]:
+        if kept[rest]:
             sequence.append(rest)
         rest += 1
     return sequence
 
 
-def _spans(index: ResumeIndex, sequence: Iterable[int], size: int) -> Iterator[Span]:
-    starts = index.starts
+def _spans(starts: array[int], sequence: Iterable[int], size: int) -> Iterator[Span]:
     last = len(starts) - 1
     for line in sequence:
         end = starts[line + 1] if line < last else size

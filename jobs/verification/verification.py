@@ -21,7 +21,7 @@ from ..preparation import row_parser
 from ..providers.registry import locate
 from ..records import read
 from ..rereading import earlier_config, earlier_parser
-from ..sinks.resume import key
+from ..sinks.outputlines import key
 from ..sources.inputs import expand
 from ..sources.rows import RowParser
 from ..sources.scan import scan

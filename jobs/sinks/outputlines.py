@@ -1,0 +1,185 @@
+"""The lines of an output, read once from its beginning to its end."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Self, get_args
+
+from ..manifest.account import Account
+from ..model import FINAL, Status
+from ..records import Format, Stored, read
+from ..reuse.copies import ANSWERED
+from ..spans import SpanTable
+
+BLOCK = 1 << 20
+_MASK64 = 0xFFFF_FFFF_FFFF_FFFF
+STATUSES: tuple[Status, ...] = get_args(Status)
+CODES = {status: code for code, status in enumerate(STATUSES)}
+WIDTH = 8
+assert len(STATUSES) <= WIDTH  # noqa: S101 - a status more needs a wider code
+
+
+def key(*words: str) -> int:
+    """64 bits for an id, or for an id and its fingerprint; different in every process."""
+    return hash(words) & _MASK64
+
+
+def lines(fd: int) -> Iterator[bytes]:
+    """Every line of the file from its beginning, the torn one at its end included."""
+    with open(fd, "rb", buffering=BLOCK, closefd=False) as file:
+        file.seek(0)
+        yield from file
+
+
+class OutputLines(ABC):
+    """What the lines of an output say; who reads it on remembers which rows they prove to be done.
+
+    ``count`` is the number of lines. ``size`` is where the whole lines end (bytes), ``tail`` what
+    follows them: a line that was torn when a run was killed. ``unreadable`` counts lines that are
+    no results, ``first_unreadable`` is the number of the first one; they are kept wherever they
+    came from. ``account`` is what the lines come to. ``asked``, where there is one, leads from what
+    was asked to the line that has the answer. ``kept`` has a byte a line where lines are told apart
+    by their numbers: 1 where the finished file is to have the line.
+    """
+
+    __slots__ = (
+        "account",
+        "asked",
+        "count",
+        "first_unreadable",
+        "formats",
+        "kept",
+        "readable",
+        "size",
+        "tail",
+        "unreadable",
+    )
+
+    def __init__(self, asked: SpanTable | None = None, *, numbered: bool = False) -> None:
+        self.asked = asked
+        self.kept = bytearray() if numbered else None
+        self.count = 0
+        self.size = 0
+        self.tail = b""
+        self.readable = 0
+        self.unreadable = 0
+        self.first_unreadable: int | None = None
+        self.formats: set[Format] = set()
+        self.account = Account()
+
+    @classmethod
+    def of(cls, fd: int, asked: SpanTable | None = None) -> Self:
+        """Read the whole file: seconds for a million lines."""
+        index = cls(asked)
+        index.read(fd)
+        return index
+
+    def read(self, fd: int) -> None:
+        """Take in every line of the file."""
+        if os.fstat(fd).st_size:
+            add = self._add
+            for line in lines(fd):
+                add(line)
+
+    def status(self, row_id: str, fingerprint: str) -> Status | None:
+        """How the row ended, where the output proves that it did; None where it is to run."""
+        found = self._find(row_id, fingerprint)
+        return None if found is None else STATUSES[found % WIDTH]
+
+    def done(self, row_id: str, fingerprint: str) -> bool:
+        """Whether the output has this id with this fingerprint and a final status."""
+        return self._find(row_id, fingerprint) is not None
+
+    @abstractmethod
+    def _find(self, row_id: str, fingerprint: str) -> int | None:
+        """A number whose lowest three bits are the code of the row's status; None is not done."""
+
+    @abstractmethod
+    def _remember(self, row_id: str, fingerprint: str, number: int, code: int) -> None:
+        """The line of that number says that a row is done; of several the last one stands."""
+
+    def end_tail(self) -> None:
+        """What follows the whole lines was given its line feed: it is a line like the others."""
+        line, self.tail = self.tail + b"\n", b""
+        self._add(line)
+
+    def _add(self, line: bytes) -> None:
+        if not line.endswith(b"\n"):
+            self.tail = line
+            return
+        number, start = self.count, self.size
+        self.count = number + 1
+        self.size = start + len(line)
+        stored = self._read(line)
+        if stored is None:
+            self._add_unreadable(line, number)
+            return
+        self.readable += 1
+        if self.kept is not None:
+            self.kept.append(0)
+        self.formats.add(stored.format)
+        self.account.add(stored)
+        status = stored.status
+        if status in FINAL:
+            self._remember(stored.id, stored.fingerprint, number, CODES[status])
+            if self.asked is not None and status in ANSWERED:
+                self.asked.put(hash(stored.fingerprint), start)
+
+    def _read(self, line: bytes) -> Stored | None:
+        """What is looked at of a line; None where it is no result."""
+        return read(line)
+
+    def _add_unreadable(self, line: bytes, number: int) -> None:
+        if self.kept is not None:
+            self.kept.append(1)
+        if not line.isspace():
+            self.unreadable += 1
+            if self.first_unreadable is None:
+                self.first_unreadable = number + 1
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.count} lines, {self.readable} results>"
+
+
+class TidyLines(OutputLines):
+    """Lines of which the finished file is to have a part; told of those that this run needs.
+
+    ``count`` is also of those lines of this run that :meth:`append` was told of.
+    """
+
+    __slots__ = ()
+
+    @property
+    def superseded(self) -> int:
+        """How many lines the finished file is not to have."""
+        return 0 if self.kept is None else self.kept.count(0)
+
+    def keeps(self, number: int, stored: Stored) -> bool:  # noqa: ARG002 - others may know better
+        """Whether it is to have that one, which says this."""
+        return self.kept is None or bool(self.kept[number])
+
+    def keep(self, number: int) -> int:
+        """It is to have that one."""
+        if self.kept is not None:
+            self.kept[number] = 1
+        return number
+
+    @abstractmethod
+    def skip(self, row_id: str, fingerprint: str) -> int:
+        """The line of a row that is done is part of the finished file.
+
+        Returns its number where numbers are kept. Raises KeyError where the row is not done.
+        """
+
+    def append(self) -> int:
+        """A line of this run was written, and is to be put in order; its number."""
+        if self.kept is not None:
+            self.kept.append(1)
+        self.count += 1
+        return self.count - 1
+
+    def outlives(self, row_id: str) -> bool:  # noqa: ARG002 - others may know better
+        """Whether the result of a row that this run did not read is kept."""
+        return True
