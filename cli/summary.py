@@ -18,6 +18,9 @@ from .budgetsummary import budget_lines
 from .costsummary import cost_lines
 from .figures import duration, rate
 
+SHORT = 10.0
+"""Seconds; what holds the loop up for once in a shorter job is nothing to read about."""
+
 MOST = 5
 """Models that are named with the number of their answers."""
 
@@ -64,7 +67,7 @@ def block(summary: Summary) -> list[str]:
         lines.append(f"waiting    {shares}")
     if summary.bound.by is not None:
         lines.append(f"bound by   the {summary.bound.by}: {summary.bound.why}")
-    if summary.loop_lag is not None and summary.loop_lag.bad:
+    if summary.loop_lag is not None and summary.loop_lag.bad and summary.wall_s >= SHORT:
         lines.append(f"lag        {_lag(summary.loop_lag)}")
     return lines + [f"output     {what}" for what in _older(summary.output_lines)]
 

@@ -134,10 +134,10 @@ class _Analysis:
 
         chronicle = Chronicle(plan.facts(), observe)
         async with (
-            tally.lag,
             self.reuse.open(observe),
             pipeline.asking(observe) as routes,
             pipeline.output(open_sink) as sink,
+            tally.lag,
         ):
             await chronicle.begin(sink, None)
             pipeline.budget(chronicle.carried, tally, observe)

@@ -112,9 +112,9 @@ class _Job:
             return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
 
         async with (
-            tally.lag,
             self._asking(observe) as ask,
             pipeline.output(self._open_output) as sink,
+            tally.lag,
         ):
             await chronicle.begin(sink, total)
             pipeline.budget(chronicle.carried, tally, observe, lasting=chronicle.lasting)

@@ -181,7 +181,7 @@ class Direct:
 class _Received:
     """An answer on its connection, which goes back to the pool at the end of the body."""
 
-    __slots__ = ("_connection", "_content", "_protocol", "headers", "status")
+    __slots__ = ("_connection", "_content", "_held", "_protocol", "headers", "status")
 
     def __init__(
         self,
@@ -195,6 +195,7 @@ class _Received:
         self._connection = connection
         self._protocol = protocol
         self._content = None if content is EMPTY_PAYLOAD else content
+        self._held = False
 
     def __repr__(self) -> str:
         return f"_Received({self.status})"
@@ -212,7 +213,21 @@ class _Received:
             content._http_chunk_splits.clear()
         if self._protocol._reading_paused and not content._eof:
             self._protocol.resume_reading()
+        if self._held:
+            self._held = False
+            transport = self._protocol.transport
+            if transport is not None and not transport.is_closing():
+                transport.resume_reading()
         return data
+
+    def hold(self) -> None:
+        # Of the transport alone: aiohttp's own way stops its parser behind the next HTTP chunk.
+        transport, content = self._protocol.transport, self._content
+        if transport is None or transport.is_closing() or self._protocol._reading_paused:
+            return
+        if content is not None and not content._eof:
+            transport.pause_reading()
+            self._held = True
 
     async def read(self) -> bytes:
         content = self._content

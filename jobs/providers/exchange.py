@@ -36,6 +36,10 @@ class Answer(Protocol):
         """What has come and was not handed out yet, also where the connection broke behind it."""
         ...
 
+    def hold(self) -> None:
+        """Take nothing more from the connection until :meth:`ready` or :meth:`read` is called."""
+        ...
+
     async def read(self) -> bytes:
         """The next bytes, as soon as there are any; empty at the end."""
         ...

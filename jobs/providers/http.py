@@ -20,6 +20,7 @@ from .failures import SHAPE, Failures
 from .googleerrors import quota_of_error
 from .proxies import proxy_for
 from .quota import no_quota
+from .turns import Turns
 from .watchdog import JUST_HEARD, Flight, Watchdog
 
 LAST_BYTES = 1.0
@@ -108,7 +109,7 @@ class Http:
             if hear is not None and (quota := self._quota(answer.headers)) is not None:
                 hear(quota)
                 hear = None  # an error's body has nothing to add
-            incoming = Incoming(self, answer, flight)
+            incoming = Incoming(self, answer, flight, self._turns)
             if 200 <= answer.status < 300:
                 return incoming
             failure = await incoming.refusal(hear)
@@ -150,7 +151,9 @@ class Http:
 
     def _open(self) -> Exchange:
         # Made at the first request, because aiohttp wants a running loop.
-        self._watchdog = Watchdog(asyncio.get_running_loop(), self._timeout, self._stall)
+        loop = asyncio.get_running_loop()
+        self._watchdog = Watchdog(loop, self._timeout, self._stall)
+        self._turns = Turns(loop)
         self._exchange = open_exchange(self._base, self._headers, self._proxy)
         return self._exchange
 
@@ -158,10 +161,11 @@ class Http:
 class Incoming:
     """An answer that has begun."""
 
-    __slots__ = ("_answer", "_flight", "_http", "_pending")
+    __slots__ = ("_answer", "_flight", "_http", "_pending", "_turns")
 
-    def __init__(self, http: Http, answer: Answer, flight: Flight) -> None:
+    def __init__(self, http: Http, answer: Answer, flight: Flight, turns: Turns) -> None:
         self._http = http
+        self._turns = turns
         self._answer = answer
         self._flight = flight
         self._pending: ProviderError | None = None
@@ -188,6 +192,10 @@ class Incoming:
         else:
             flight.waiting = False
             flight.silent_since = JUST_HEARD
+            if self._turns.over(len(data)):
+                self._answer.hold()
+                await self._turns.later()
+                data += self._answer.ready()
             return data
         rescued = self._answer.ready()
         if not rescued:

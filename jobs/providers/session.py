@@ -73,6 +73,9 @@ class _Response:
         content.set_exception(failure)
         return data
 
+    def hold(self) -> None:
+        pass  # aiohttp does, where it has read too far ahead
+
     async def read(self) -> bytes:
         return await self._response.content.readany()
 

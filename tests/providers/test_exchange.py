@@ -480,3 +480,55 @@ async def test_nothing_shows_the_headers(opened: Open) -> None:
         answer = await exchange.post("/chat", b"{}")
         assert "Bearer" not in f"{exchange!r} {answer!r} {getattr(exchange, '_targets', '')!r}"
         await body_of(answer)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_what_comes_while_a_connection_is_held_comes_whole(opened: Open, ends: bool) -> None:
+    """Also what the server says last, before it closes or keeps the connection."""
+    pieces = [b"%d," % number for number in range(2000)]
+    held, said = asyncio.Event(), asyncio.Event()
+
+    async def script(talk: Talk) -> None:
+        while True:
+            await talk.request()
+            close = b"Connection: close\r\n" if ends else b""
+            talk.say(OK + close + b"Transfer-Encoding: chunked\r\n\r\n2\r\n0,\r\n")
+            await held.wait()
+            for piece in pieces[1:]:
+                talk.say(b"%x\r\n%b\r\n" % (len(piece), piece))
+            talk.say(b"0\r\n\r\n")
+            said.set()
+            if ends:
+                return
+
+    async with RawServer(script) as server:
+        exchange = opened(server.url)
+        for _ in range(2):
+            answer = await exchange.post("/chat", b"{}")
+            assert await answer.read() == b"0,"
+            answer.hold()
+            held.set()
+            await said.wait()
+            await turns()
+            data = answer.ready()
+            assert data + await body_of(answer) == b"".join(pieces[1:])
+            held.clear()
+            said.clear()
+        assert server.connections == (2 if ends else 1)
+
+
+async def test_a_held_connection_can_be_closed(opened: Open) -> None:
+    gone = asyncio.Event()
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        talk.say(OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n0,\r\n")
+        await talk.gone()
+        gone.set()
+
+    async with RawServer(script) as server:
+        answer = await opened(server.url).post("/chat", b"{}")
+        assert await answer.read() == b"0,"
+        answer.hold()
+        answer.close()
+        await gone.wait()

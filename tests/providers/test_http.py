@@ -39,7 +39,7 @@ from llmbatch.jobs.dialects import ANY_SERVER
 from llmbatch.jobs.keys import Key
 from llmbatch.jobs.model import Request
 from llmbatch.jobs.providers import http as http_module
-from llmbatch.jobs.providers import sse
+from llmbatch.jobs.providers import sse, turns
 from llmbatch.jobs.providers.http import Http
 from llmbatch.jobs.providers.native import Native
 from llmbatch.jobs.providers.openai import OpenAIWire
@@ -472,3 +472,41 @@ def test_nothing_shows_the_key(secret: str) -> None:
     assert secret not in shown
     assert "other-secret" not in shown
     assert "other-secret" not in http.failures.clean("is other-secret wrong?")
+
+
+async def test_streams_that_have_to_wait_in_line_lose_nothing(
+    server: FaultServer, connect: Connect, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where more comes than can be read: each turn of the loop reads from one of fifty."""
+    monkeypatch.setattr(turns, "SHARE", 1)
+    text = " ".join(f"word{number}" for number in range(200))
+    server.replies = answer(text, chunks=200)
+    provider = connect()
+
+    async def whole() -> str:
+        return "".join([delta.text async for delta in provider.stream(ask("x"))])
+
+    assert set(await asyncio.gather(*(whole() for _ in range(50)))) == {text}
+
+
+async def test_a_stream_that_breaks_while_it_waits_in_line_hands_out_what_came(
+    server: FaultServer, connect: Connect, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "SHARE", 1)
+    server.replies = cut(after=5)
+    provider = connect()
+
+    async def broken() -> str:
+        parts: list[str] = []
+
+        async def read() -> None:
+            async for delta in provider.stream(ask("one two three four five six seven eight")):
+                parts.append(delta.text)
+
+        with pytest.raises(errors.StreamBroken):
+            await read()
+        return "".join(parts)
+
+    alone = await broken()
+    assert alone
+    assert set(await asyncio.gather(*(broken() for _ in range(20)))) == {alone}
