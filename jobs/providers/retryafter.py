@@ -41,9 +41,10 @@ def should_retry(headers: Mapping[str, str]) -> bool | None:
 
 
 def _number(value: str | None) -> float | None:
-    if value is None or not _NUMBER.fullmatch(value.strip()):
+    value = (value or "").strip()
+    if not _NUMBER.fullmatch(value):
         return None
-    number = float(value)
+    number = float(value)  # which takes less for a blank than strip does
     return number if math.isfinite(number) else None
 
 

@@ -51,6 +51,11 @@ def test_a_date_is_counted_from_the_servers_own_clock_where_it_tells_it() -> Non
     assert wait(retry_after=formatdate(skewed + 12, usegmt=True), date=date) == 12.0
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", "\x1f", "\x85", "\u3000"])
+def test_blanks_around_a_number_are_none_of_it(blank: str) -> None:
+    assert wait(retry_after=f"{blank}5{blank}") == 5.0
+
+
 @pytest.mark.parametrize(
     "value",
     [
