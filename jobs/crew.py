@@ -18,6 +18,7 @@ from .engines.processes import Crew, Desk, ProcessEngine, RawSource
 from .errors import ConfigError
 from .keys import Key
 from .lanes import shared_by
+from .limits.adaptive import START
 from .limits.gate import budget_of
 from .limits.leases import Leases
 from .limits.line import Line
@@ -40,7 +41,8 @@ class Order(Struct, frozen=True, kw_only=True):
     """What a worker is made of. ``routes`` are those of the job, with this worker's share of each.
 
     ``whole``: a row is handed back with its result; ``warms``: see :attr:`ReusePlan.warms`.
-    ``excess`` is what other workers learned of the lanes.
+    ``start`` is where ``concurrency: auto`` begins. ``excess`` is what other workers learned of the
+    lanes.
     """
 
     config: JobConfig
@@ -48,6 +50,7 @@ class Order(Struct, frozen=True, kw_only=True):
     inputs: Sequence[Input]
     whole: bool
     warms: bool
+    start: int
     excess: Mapping[str, Excess] = {}
 
     def packed(self) -> bytes:
@@ -149,6 +152,8 @@ class Workers:
             ids=None if twice else StreamIds(prepared.inputs),
             claims=None if answers is None else Claims[Out](answers),
             desks=self._desks(observe),
+            starts={number: self._start(number) for number in range(1, self._size + 1)},
+            max_outage=pipeline.config.max_outage,
         )
         engine = ProcessEngine(crew, drain=pipeline.drain, clock=pipeline.clock, observer=observe)
         await engine.run(source, sink)
@@ -189,8 +194,14 @@ class Workers:
             inputs=self._prepared.inputs,
             whole=self._prepared.whole,
             warms=self._reuse.warms,
+            start=self._start(number),
             excess={} if self._budget is None else self._budget.excess,
         )
+
+    def _start(self, number: int) -> int:
+        """Where ``auto`` begins in this worker: all together begin where one process does."""
+        most = share(self._pipeline.config.max_concurrency, number, self._size)
+        return min(most, share(START, number, self._size))
 
     def _default_id(self, raw: RawLine) -> str:
         source = next(s for s in self._prepared.inputs if s.path == raw.path)

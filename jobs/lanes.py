@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,13 @@ from msgspec import Struct, structs
 from .breaker import Breaker
 from .clock import SystemClock
 from .config import JobConfig
+from .drain import Stop
 from .errors import FatalError, ProviderError
 from .fitting import Fit
 from .keys import Key
 from .lane import Lane
 from .limits import open_gate
+from .limits.adaptive import START
 from .limits.leased import Leasing
 from .limits.shared import shared_path
 from .model import Delta, Request
@@ -31,11 +33,22 @@ if TYPE_CHECKING:
     from .embedded.server import EmbeddedServer
 
 
+class Part(Struct, frozen=True):
+    """What a worker's process is given of the job.
+
+    ``leasing`` asks for what the limits allow, ``end`` for the end of a job whose routes are all
+    out; ``start`` is where ``concurrency: auto`` begins.
+    """
+
+    leasing: Leasing
+    start: int
+    end: Callable[[Stop], None]
+
+
 class Opening(Struct, frozen=True, kw_only=True):
     """What all lanes of a job have in common; ``weights`` are of the embedded routes, by target.
 
-    ``ceiling`` is how far ``concurrency: auto`` may go. ``leasing`` asks for what the limits allow,
-    where another process owns them.
+    ``ceiling`` is how far ``concurrency: auto`` may go; ``part`` is a worker's.
     """
 
     config: JobConfig
@@ -45,25 +58,26 @@ class Opening(Struct, frozen=True, kw_only=True):
     prices: PriceBook
     weights: Mapping[str, Path]
     ceiling: int
-    leasing: Leasing | None = None
+    part: Part | None = None
 
     def lane(self, route: Route, place: int) -> Lane:
         """That of the route in this place; nothing is connected or started yet.
 
         Raises :class:`.errors.ConfigError`.
         """
-        config = self.config
+        config, part = self.config, self.part
         counter = None if route.tpm is None else TokenCounter()
         gate = open_gate(
             route=route.label,
             concurrency=route.concurrency,
             ceiling=self.ceiling,
+            start=START if part is None else part.start,
             rpm=route.rpm,
             tpm=route.tpm,
             counter=counter,
             shared=shared_by(route, config, self.environ),
             observe=self.observe,
-            leased=None if self.leasing is None else partial(self.leasing.pacer, place),
+            leased=None if part is None else partial(part.leasing.pacer, place),
         )
         return Lane(
             self._provider(route),

@@ -28,8 +28,7 @@ from .events import JobStarted, Noted
 from .filelimit import make_room, room_for
 from .halts.rule import Rule
 from .halts.watch import rules_of
-from .lanes import Opening, fit_of
-from .limits.leased import Leasing
+from .lanes import Opening, Part, fit_of
 from .manifest.manifest import Carried
 from .ports import Observer, Sink, Source, TextHeard, Worker
 from .prices.book import PriceBook
@@ -102,7 +101,7 @@ class Pipeline:
         self._check_prices()
         self.till: Till | None = None
         self.spending: Spending | None = None
-        self.leasing: Leasing | None = None
+        self.part: Part | None = None
         self.ceiling = _make_room(self.routes, config.max_concurrency)
         self.weights = {
             route.target: require(route.embedded, self.environ)
@@ -253,7 +252,7 @@ class Pipeline:
             prices=self.prices,
             weights=self.weights,
             ceiling=self.ceiling,
-            leasing=self.leasing,
+            part=self.part,
         )
         lanes = []
         for place, route in enumerate(self.routes):
@@ -266,6 +265,7 @@ class Pipeline:
             drain=self.drain,
             clock=self.clock,
             observer=observe,
+            end=None if self.part is None else self.part.end,
         )
         stack.callback(routes.close)
         return routes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 
 from msgspec import Struct
 
@@ -19,6 +19,9 @@ from .ports import Clock, Observer, Seat
 LONGEST = 3600.0
 """Seconds of the longest timer."""
 
+AGAIN = 1.0
+"""Seconds after which the end of a job that went on is asked for again."""
+
 
 class Waiting(Struct, eq=False):
     """A row in line: woken through ``turn``, it can use every lane but those it has ``spent``."""
@@ -31,10 +34,11 @@ class Routes:
     """Says which lane a row takes next. ``max_outage`` in seconds.
 
     A lane whose breaker is open is passed over, except by the one row that probes it. Rows that
-    find no lane wait in line; when no lane at all has answered for ``max_outage``, the job ends.
+    find no lane wait in line; when no lane at all has answered for ``max_outage``, the job ends:
+    ``end`` is asked for that, the drain where there is nobody to ask.
     """
 
-    __slots__ = ("_clock", "_drain", "_line", "_max_outage", "_observe", "_timer", "lanes")
+    __slots__ = ("_clock", "_drain", "_end", "_line", "_max_outage", "_observe", "_timer", "lanes")
 
     def __init__(
         self,
@@ -44,7 +48,9 @@ class Routes:
         drain: Drain,
         clock: Clock,
         observer: Observer,
+        end: Callable[[Stop], None] | None = None,
     ) -> None:
+        self._end = drain.request if end is None else end
         self.lanes = tuple(lanes)
         self._max_outage = max_outage
         self._drain = drain
@@ -159,7 +165,9 @@ class Routes:
             names = " and ".join(lane.label for lane in left)
             reason = left[-1].breaker.reason
             text = f"{names}: no answer within --max-outage {self._max_outage:g} s: {reason}"
-            self._drain.request(Stop("outage", text))
+            self._end(Stop("outage", text))
+            if self._drain.stop is None:  # others may get answers: ask again
+                self._timer = asyncio.get_running_loop().call_later(AGAIN, self._look)
             return
         for waiting in self._line:
             if any(lane.breaker.admits_probe() for lane in self._lanes_for(waiting)):

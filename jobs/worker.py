@@ -23,6 +23,7 @@ from .drain import Drain, Stop
 from .errors import LlmbatchError
 from .events import Event
 from .garbage import in_flight_at_most, look_rarely
+from .lanes import Part
 from .limits.leased import Leasing
 from .model import Row
 from .pipeline import Pipeline, import_senders, run_loop
@@ -92,7 +93,8 @@ class Worker:
         self.pipeline = Pipeline(config, os.environ, self.drain, order.routes)
         self.funds = RemoteFunds(channel)
         self.pipeline.pay_from(self.funds, order.excess)
-        self.leasing = self.pipeline.leasing = Leasing(channel.send)
+        self.leasing = Leasing(channel.send)
+        self.pipeline.part = Part(self.leasing, order.start, self._ask_for_the_end)
         self.schema = schema_of(config)
         self.parser = row_parser(
             config, order.routes, self.schema, several=len(order.inputs) > 1, whole=order.whole
@@ -167,6 +169,10 @@ class Worker:
         if self.pipeline.spending is not None:
             excess = Excess(message.input, message.output, message.markup)
             self.pipeline.spending.widen(message.lane, excess)
+
+    def _ask_for_the_end(self, stop: Stop) -> None:
+        """It goes on where others get answers."""
+        self.channel.send(Ending(stop.cause, stop.message))
 
     def _stopped(self, stop: Stop) -> None:
         """What ends this worker ends the job."""

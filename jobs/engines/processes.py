@@ -6,6 +6,7 @@ This side owns what there is one of: the input, the order, who is asked, the out
 from __future__ import annotations
 
 import asyncio
+import math
 import pickle
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -32,6 +33,7 @@ from ..workers.messages import (
 from ..workers.process import Hand
 from ..workers.roll import Ids, Roll
 from ..workers.rows import Out, Place, RawLine
+from .chorus import Chorus
 from .local import NOTICEABLE, first
 
 STILLBORN = 3
@@ -68,7 +70,8 @@ class Crew(Struct, frozen=True, kw_only=True):
 
     ``sources`` are the places of the inputs by their paths, ``default_id`` names a row that nobody
     looked into, ``claims`` says which rows ask the same. Each of the ``desks`` takes the messages
-    of one type.
+    of one type. ``starts`` are how many requests each may have in flight at first where that is
+    found out, ``max_outage`` the seconds without an answer that end a job.
     """
 
     size: int
@@ -78,6 +81,8 @@ class Crew(Struct, frozen=True, kw_only=True):
     ids: Ids | None = None
     claims: Claims[Out] | None = None
     desks: Mapping[type, Desk] = {}
+    starts: Mapping[int, int] = {}
+    max_outage: float = math.inf
 
 
 class ProcessEngine:
@@ -99,7 +104,7 @@ class ProcessEngine:
         self._stillborn = 0
         self._wanted = asyncio.Event()
         self._draining: list[Draining] = []
-        self._noted: set[str] = set()
+        self._chorus = Chorus(observer, clock.now, crew.starts)
         self._reading: list[asyncio.Task[None]] = []
 
     async def run(self, source: RawSource, sink: Sink) -> None:
@@ -151,6 +156,7 @@ class ProcessEngine:
                 how = await hand.aclose(patience)
                 for desk in set(self._crew.desks.values()):
                     desk.left(hand)
+                self._chorus.left(number)
             if said_bye or self._drain.stop is not None:
                 self._check_drained()
                 return
@@ -169,7 +175,8 @@ class ProcessEngine:
         while (message := await channel.get()) is not None:
             match message:
                 case Done():
-                    await self._roll.done(place, message)
+                    if await self._roll.done(place, message):
+                        place.answered = self._clock.now()
                 case Named():
                     self._roll.name(message)
                 case Want():
@@ -177,9 +184,11 @@ class ProcessEngine:
                     place.wants += message.rows
                     self._serve(place)
                 case Happened():
-                    self._happened(pickle.loads(message.event))  # noqa: S301 - our own process
+                    event = pickle.loads(message.event)  # noqa: S301 - our own process
+                    self._happened(place.hand.number, event)
                 case Ending():
-                    self._drain.request(Stop(message.cause, message.message))
+                    if message.cause != "outage" or not self._others_answer(place):
+                        self._drain.request(Stop(message.cause, message.message))
                 case Broken():
                     raise pickle.loads(message.error)  # noqa: S301 - our own process
                 case Bye():
@@ -187,6 +196,11 @@ class ProcessEngine:
                 case _:
                     self._crew.desks[type(message)].take(place.hand, message)
         return False
+
+    def _others_answer(self, place: Place) -> bool:
+        """Whether the server answers while it does not answer this worker, which then waits on."""
+        since = self._clock.now() - self._crew.max_outage
+        return any(o.answered > since for o in self._places.values() if o is not place)
 
     def _serve(self, place: Place) -> None:
         """Rows that were with a worker which died come first."""
@@ -262,15 +276,12 @@ class ProcessEngine:
         for task in self._reading:
             task.cancel()
 
-    def _happened(self, event: Event) -> None:
+    def _happened(self, number: int, event: Event) -> None:
         if isinstance(event, Draining):
             self._draining.append(event)
             self._check_drained()
-        elif not isinstance(event, Noted):
-            self._observe(event)
-        elif event.text not in self._noted:  # each worker finds the same
-            self._noted.add(event.text)
-            self._observe(event)
+        else:
+            self._chorus.heard(number, event)
 
     def _check_drained(self) -> None:
         """All workers have said how many rows are under way: that is told once."""

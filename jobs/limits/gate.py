@@ -14,7 +14,7 @@ from ..events import ConcurrencyChanged
 from ..model import Quota, Request, Usage
 from ..ports import Observer
 from ..tokens import TokenCounter
-from .adaptive import Adaptive
+from .adaptive import START, Adaptive
 from .forecast import Forecast
 from .leased import LeasedPacer
 from .outflow import Outflow
@@ -36,19 +36,20 @@ def open_gate(
     shared: Path | None,
     observe: Observer,
     leased: Callable[[Slots], LeasedPacer] | None = None,
+    start: int = START,
 ) -> RouteGate:
     """The gate of ``route``: ``concurrency`` slots, ``rpm`` requests and ``tpm`` tokens a minute.
 
-    "auto" finds the number of slots, up to ``ceiling``. A limit of None is what the server names,
-    if it names one; ``counter`` is needed only for ``tpm``. ``shared`` is the file of a budget that
-    is shared with other processes; raises :class:`..errors.ConfigError` where it can't be used.
-    ``leased`` makes what asks another process, where that owns the limits, instead of them.
+    "auto" finds the number of slots from ``start`` up to ``ceiling``. A limit of None is what the
+    server names, if it names one; ``counter`` is needed only for ``tpm``. ``shared`` is the file of
+    a budget that is shared with other processes; raises :class:`..errors.ConfigError` where it
+    can't be used. ``leased`` makes what asks another process, where that owns the limits.
     What is guaranteed stands at :func:`.bucket.request_pace`, :class:`.budget.TokenBudget` and
     :class:`.joint.Joint`.
     """
     adaptive = None
     if concurrency == "auto":
-        adaptive = Adaptive(ceiling=ceiling)
+        adaptive = Adaptive(ceiling=ceiling, start=start)
         concurrency = adaptive.limit
     if concurrency < 1:
         raise ValueError(f"concurrency must be at least 1, not {concurrency}")

@@ -21,6 +21,10 @@ BREATH = 500
 """Rows that are skipped in one go before the loop may turn to signals and timers."""
 
 
+UNANSWERED = frozenset({"error", "partial", "invalid"})
+"""How a row ends to which no server gave an answer."""
+
+
 class Ids(Protocol):
     """Finds a second row with an id, where the input could not be looked through before."""
 
@@ -92,11 +96,14 @@ class Roll:
                 if not skipped % BREATH:
                     await asyncio.sleep(0)
 
-    async def done(self, place: Place, done: Done) -> None:
-        """A worker sent a row's result. Raises SinkError."""
+    async def done(self, place: Place, done: Done) -> bool:
+        """A worker sent a row's result; whether a server answered it. Raises SinkError."""
         out = place.holds.get(done.seq)
-        if out is not None:
-            await self._end(out, decode(done.line))
+        if out is None:
+            return False
+        result = decode(done.line)
+        await self._end(out, result)
+        return out.answer is None and result.status not in UNANSWERED
 
     async def lost(self, place: Place, how: str) -> list[Out]:
         """A worker died: the rows that are to be asked again."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
 from .messages import RUN, UNTOLD, Answered, Line, Named, Verdict
@@ -69,14 +71,15 @@ class Out:
 
 
 class Place:
-    """What a worker has, and how much more it wants."""
+    """What a worker has, and how much more it wants; a server ``answered`` it last at this time."""
 
-    __slots__ = ("hand", "holds", "wants")
+    __slots__ = ("answered", "hand", "holds", "wants")
 
     def __init__(self, hand: Hand) -> None:
         self.hand = hand
         self.holds: dict[int, Out] = {}
         self.wants = 0
+        self.answered = -math.inf
 
     def give(self, out: Out) -> None:
         """Hand a row over, and what was said of it already."""
