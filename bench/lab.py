@@ -91,7 +91,7 @@ def check_results(output: Path, count: int, tokens: int = 20) -> None:
 def check_outputs(output: Path, count: int, expected: object) -> None:
     """The same for outputs of any kind: each must be equal to ``expected``."""
     seen = bytearray(count)  # not a set: this process must stay smaller than those it measures
-    for result in _results(output):
+    for result in results_of(output):
         row = int(result["id"].removeprefix("row-"))
         if seen[row]:
             raise BenchFailed(f"the output has {result['id']} twice")
@@ -102,7 +102,7 @@ def check_outputs(output: Path, count: int, expected: object) -> None:
         raise BenchFailed(f"{missing} of {count} rows are missing from the output")
 
 
-def _results(output: Path) -> Iterator[dict[str, Any]]:
+def results_of(output: Path) -> Iterator[dict[str, Any]]:
     """The lines of an output."""
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     with output.open("rb") as lines:

@@ -61,8 +61,15 @@ def serving(*mood: str) -> Iterator[Server]:
 
     ``mood`` is what :func:`.moods.mood_of` takes.
     """
+    with process_with_port("bench.server", *mood) as port:
+        yield Server(port)
+
+
+@contextmanager
+def process_with_port(module: str, *arguments: str) -> Iterator[int]:
+    """A module of ours that prints its port and ends with its standard input, while it runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.server", *mood],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -73,7 +80,7 @@ def serving(*mood: str) -> Iterator[Server]:
         line = process.stdout.readline()
         if not line:
             raise BenchFailed("the local server did not start")
-        yield Server(int(line))
+        yield int(line)
     finally:
         process.stdin.close()
         process.stdout.close()

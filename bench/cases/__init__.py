@@ -23,6 +23,7 @@ from . import (
     resume,
     shared,
     start,
+    streams,
     versus,
 )
 
@@ -45,6 +46,7 @@ CASES: Mapping[str, Case] = {
     "versus": Case(versus.METHOD, versus.measure),
     "memory": Case(memory.METHOD, memory.measure),
     "million": Case(million.METHOD, million.measure),
+    "streams": Case(streams.METHOD, streams.measure),
     "start": Case(start.METHOD, start.measure),
     "chunks": Case(chunks.METHOD, chunks.measure),
     "analyze": Case(analyze.METHOD, analyze.measure),
