@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Self
@@ -14,8 +12,7 @@ from msgspec import Struct, structs
 from .budget.desk import BudgetDesk
 from .budget.excess import Excess
 from .config import JobConfig
-from .engines.processes import Crew, Desk, ProcessEngine, RawSource
-from .errors import ConfigError
+from .engines.processes import ProcessEngine
 from .keys import Key
 from .lanes import shared_by
 from .limits.adaptive import START
@@ -25,16 +22,15 @@ from .limits.line import Line
 from .pipeline import Pipeline
 from .ports import Observer, Sink
 from .preparation import Preparation
+from .processes import share
 from .providers.registry import Route
 from .reuse.claims import Claims
 from .reuseplan import ReusePlan
 from .sources.formats import Format
 from .sources.ids import StreamIds
 from .sources.inputs import Input
+from .workers.crew import Crew, Desk, RawSource
 from .workers.rows import Out, RawLine
-
-WORTH = 500
-"""Rows for which ``auto`` starts one process more: less is done before it has started."""
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -82,47 +78,6 @@ class RawLines:
         read_at: float = 0.0,  # noqa: ARG002
     ) -> RawLine:
         return RawLine(path, number, line)
-
-
-def check_processes(config: JobConfig, routes: Sequence[Route]) -> None:
-    """Raises ConfigError where several processes can't be."""
-    if config.processes in (1, "auto"):
-        return
-    if sys.platform == "win32":
-        raise ConfigError("--processes: this system can run a job in one process only")
-    for route in routes:
-        if route.embedded is not None:
-            raise ConfigError(
-                f"--processes {config.processes}: {route.label} runs on this machine's own cores, "
-                "and one process keeps it busy: leave --processes out"
-            )
-
-
-def crew_size(config: JobConfig, routes: Sequence[Route], rows: int | None) -> int:
-    """How many processes a job of so many rows takes; None where nobody knows."""
-    widest = min(
-        (route.concurrency for route in routes if isinstance(route.concurrency, int)),
-        default=config.max_concurrency,
-    )
-    if config.processes != "auto":
-        return min(config.processes, widest)
-    if sys.platform == "win32" or any(route.embedded is not None for route in routes):
-        return 1
-    worth = cores() if rows is None else min(cores(), rows // WORTH)
-    return max(1, min(worth, widest))
-
-
-def cores() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def cpu_seconds() -> float:
-    """User and system time of this process, and of the children that have ended."""
-    used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
 
 
 class Workers:
@@ -207,8 +162,3 @@ class Workers:
         source = next(s for s in self._prepared.inputs if s.path == raw.path)
         found = source.format.read_id(raw.text)
         return found or self._prepared.parser.default_id(raw.number, raw.path, raw.text)
-
-
-def share(total: int, number: int, size: int) -> int:
-    """The part of ``total`` of worker ``number``, from 1; all parts together are all of it."""
-    return max(1, total // size + (number <= total % size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from .answerform import validated
 from .chronicle import Chronicle
 from .config import JobConfig
-from .crew import RawLines, Workers, check_processes, cpu_seconds, crew_size
+from .crew import RawLines, Workers
 from .drain import Drain
 from .errors import SourceError
 from .events import Event
@@ -20,6 +21,7 @@ from .model import Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
 from .ports import Observer, Sink, Worker
 from .preparation import Preparation
+from .processes import check_processes, cpu_seconds, crew_size
 from .reuseplan import ReusePlan
 from .sinks.opening import is_stream, open_output
 from .sources.files import FileSource, Which
@@ -55,7 +57,9 @@ async def run_job_async(
     Keys come from ``environ``, by default the process's own. ``drain`` ends it in order from
     outside. Raises ConfigError before anything is sent, SourceError and SinkError.
     """
-    job = _Job(Pipeline(checked(config), environ, drain))
+    config = checked(config)
+    check_processes(config, os.environ if environ is None else environ)
+    job = _Job(Pipeline(config, environ, drain))
     return await job.run(tally or Tally(), observers)
 
 
@@ -71,7 +75,6 @@ class _Job:
         self.canary_places: Sequence[int] = ()
         self.processes = 1
         pipeline.check_fallbacks()
-        check_processes(pipeline.config, pipeline.routes)
 
     async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
         def observe(event: Event) -> None:

@@ -102,6 +102,7 @@ ROOTS = {
     "pipeline",
     "planning",
     "preparation",
+    "processes",
     "crew",
     "worker",
     "rereading",

@@ -6,32 +6,27 @@ This side owns what there is one of: the input, the order, who is asked, the out
 from __future__ import annotations
 
 import asyncio
-import math
 import pickle
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Protocol
-
-from msgspec import Struct
+from collections.abc import AsyncGenerator
 
 from ..drain import Drain, Stop
 from ..errors import LlmbatchError, SourceError
 from ..events import Draining, Event, Noted, SourceWaited
 from ..ports import Clock, Observer, Sink
-from ..reuse.claims import Claims
+from ..workers.crew import Crew, RawSource
 from ..workers.messages import (
     Broken,
     Bye,
     Done,
     Ending,
     Finish,
-    FromWorker,
     Happened,
     Named,
     Want,
 )
 from ..workers.process import Hand
-from ..workers.roll import Ids, Roll
+from ..workers.roll import Roll
 from ..workers.rows import Out, Place, RawLine
 from .chorus import Chorus
 from .local import NOTICEABLE, first
@@ -41,48 +36,6 @@ STILLBORN = 3
 
 LEAVE = 5.0
 """Seconds that a worker gets to leave by itself when it has said goodbye."""
-
-
-class RawSource(Protocol):
-    """The rows of a job as lines, lazily and in order."""
-
-    def requests(self) -> AsyncGenerator[RawLine, None]: ...
-
-
-class Desk(Protocol):
-    """Where workers ask for what there is one of beside rows: a rate limit, a budget."""
-
-    def take(self, hand: Hand, message: FromWorker) -> None:
-        """A worker asks, or says how it went."""
-        ...
-
-    def came(self, hand: Hand) -> None:
-        """There is another worker; what is said here reaches it before its first row."""
-        ...
-
-    def left(self, hand: Hand) -> None:
-        """The worker has gone; what it had and did not settle it may have used up."""
-        ...
-
-
-class Crew(Struct, frozen=True, kw_only=True):
-    """What a job's workers are: ``size`` of them, number N made of ``setup(N)``.
-
-    ``sources`` are the places of the inputs by their paths, ``default_id`` names a row that nobody
-    looked into, ``claims`` says which rows ask the same. Each of the ``desks`` takes the messages
-    of one type. ``starts`` are how many requests each may have in flight at first where that is
-    found out, ``max_outage`` the seconds without an answer that end a job.
-    """
-
-    size: int
-    setup: Callable[[int], bytes]
-    sources: Mapping[str, int]
-    default_id: Callable[[RawLine], str]
-    ids: Ids | None = None
-    claims: Claims[Out] | None = None
-    desks: Mapping[type, Desk] = {}
-    starts: Mapping[int, int] = {}
-    max_outage: float = math.inf
 
 
 class ProcessEngine:
@@ -103,6 +56,8 @@ class ProcessEngine:
         self._broken: SourceError | None = None
         self._stillborn = 0
         self._wanted = asyncio.Event()
+        self._there: set[int] = set()
+        self._all_there = asyncio.Event()
         self._draining: list[Draining] = []
         self._chorus = Chorus(observer, clock.now, crew.starts)
         self._reading: list[asyncio.Task[None]] = []
@@ -117,7 +72,7 @@ class ProcessEngine:
             sources=crew.sources,
             default_id=crew.default_id,
             ids=crew.ids,
-            changed=self._check_finished,
+            changed=self._row_ended,
         )
         rows = source.requests()
         try:
@@ -182,6 +137,7 @@ class ProcessEngine:
                 case Want():
                     self._stillborn = 0
                     place.wants += message.rows
+                    self._arrived(place.hand.number)
                     self._serve(place)
                 case Happened():
                     event = pickle.loads(message.event)  # noqa: S301 - our own process
@@ -202,18 +158,31 @@ class ProcessEngine:
         since = self._clock.now() - self._crew.max_outage
         return any(o.answered > since for o in self._places.values() if o is not place)
 
+    def _arrived(self, number: int) -> None:
+        """A worker is there, or died before it was: nobody waits for it any more."""
+        if not self._all_there.is_set():
+            self._there.add(number)
+            if len(self._there) == self._crew.size:
+                self._all_there.set()
+
     def _serve(self, place: Place) -> None:
         """Rows that were with a worker which died come first."""
-        while self._again and place.wants > 0:
-            out = self._again.popleft()
-            if out in self._roll:
+        again = self._again
+        for _ in range(len(again)):
+            if place.wants <= 0:
+                break
+            out = again.popleft()
+            if out.suspect and place.suspect is not None:
+                again.append(out)
+            elif out in self._roll:
                 place.give(out)
         if place.wants > 0:
             self._wanted.set()
 
     async def _feed(self, rows: AsyncGenerator[RawLine, None]) -> None:
-        """Read rows as workers want them."""
+        """Read rows as workers want them, once all of them are there: then each has its share."""
         places = self._places
+        await self._all_there.wait()
         while True:
             place = max(places.values(), key=lambda place: place.wants, default=None)
             if place is None or place.wants <= 0:
@@ -249,6 +218,7 @@ class ProcessEngine:
         again = again and f"{again} asked again"
         self._observe(Noted(f"worker {hand.number} (process {hand.pid}) {how}{again}"))
         self._again.extend(await self._roll.lost(place, how))
+        self._arrived(hand.number)
         self._stillborn += 1
         if self._stillborn > STILLBORN * self._crew.size:
             text = f"worker processes end before they have done anything; the last one {how}"
@@ -259,6 +229,12 @@ class ProcessEngine:
     @property
     def _finished(self) -> bool:
         return self._exhausted and not len(self._roll)
+
+    def _row_ended(self) -> None:
+        if self._again:
+            for place in self._places.values():
+                self._serve(place)
+        self._check_finished()
 
     def _check_finished(self) -> None:
         if self._finished and self._drain.stop is None:

@@ -17,8 +17,9 @@ from ..reuse.copies import of_twin
 from .channel import Channel
 from .messages import RUN, SKIP, Answered, Done, Happened, Line, Named, ToWorker, Verdict, Want
 
-AHEAD = 16, 512
-"""The least and the most rows that wait here beside those that are in flight."""
+AHEAD = 2, 512
+"""The least and the most rows that wait here beside those that are in flight: half as many as
+those, so that the next one is there in time, and few wait here while another worker has none."""
 
 
 class Inbox:
@@ -49,7 +50,7 @@ class Inbox:
     async def requests(self) -> AsyncGenerator[Row, None]:
         """The rows that are to be asked, until the job has no more."""
         while True:
-            if len(self._ready) <= AHEAD[0]:
+            if not self._ready:
                 self._ask()
             if self._ready:
                 yield self._ready.popleft()
@@ -62,7 +63,7 @@ class Inbox:
     def _ask(self) -> None:
         """Ask for as many rows as there is room for, when it is worth a message."""
         width = self._width()
-        room = width + min(max(width, AHEAD[0]), AHEAD[1])
+        room = width + min(max(width // 2, AHEAD[0]), AHEAD[1])
         room += min(len(self._waiting), 4 * room)  # those take nothing but memory
         if room > self._asked and (room - self._asked >= room // 4 or not self._ready):
             self._channel.send(Want(room - self._asked))

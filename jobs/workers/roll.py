@@ -12,10 +12,7 @@ from ..ports import Observer, Sink
 from ..records import decode, encode
 from ..reuse.claims import Claims
 from .messages import RUN, SKIP, WAIT, Done, Named, Verdict
-from .rows import Out, Place, RawLine
-
-DEATHS = 3
-"""Workers that may die while they have a row before it is taken for the reason, and fails."""
+from .rows import DEATHS, Out, Place, RawLine
 
 BREATH = 500
 """Rows that are skipped in one go before the loop may turn to signals and timers."""
@@ -106,11 +103,15 @@ class Roll:
         return out.answer is None and result.status not in UNANSWERED
 
     async def lost(self, place: Place, how: str) -> list[Out]:
-        """A worker died: the rows that are to be asked again."""
+        """A worker died: the rows that are to be asked again.
+
+        Where one of them is suspected, it was that one.
+        """
         again = []
+        suspect = place.suspect
         for out in tuple(place.holds.values()):
             out.place = None
-            out.deaths += out.verdict != WAIT
+            out.deaths += out.verdict != WAIT and suspect in (None, out)
             if out.deaths < DEATHS:
                 again.append(out)
                 continue
@@ -172,6 +173,8 @@ class Roll:
         del self._outs[out.seq]
         if out.place is not None:
             del out.place.holds[out.seq]
+            if out.place.suspect is out:
+                out.place.suspect = None
 
     @staticmethod
     def _failed(out: Out) -> Result:

@@ -9,6 +9,9 @@ from msgspec import Struct
 from .messages import RUN, UNTOLD, Answered, Line, Named, Verdict
 from .process import Hand
 
+DEATHS = 3
+"""Workers that may die while they have a row before it is taken for the reason, and fails."""
+
 
 class RawLine(Struct, frozen=True, gc=False):
     """A row as it stands in its input, not looked into."""
@@ -54,6 +57,11 @@ class Out:
         self.deaths = 0
         self.lost = ""
 
+    @property
+    def suspect(self) -> bool:
+        """Whether it is what one more worker would have died of."""
+        return self.deaths == DEATHS - 1
+
     def tell(self) -> None:
         """Have whoever has it know what becomes of it; the next one is told with the row."""
         if self.place is None:
@@ -71,13 +79,17 @@ class Out:
 
 
 class Place:
-    """What a worker has, and how much more it wants; a server ``answered`` it last at this time."""
+    """What a worker has, and how much more it wants; of rows that are ``suspect`` one at a time.
 
-    __slots__ = ("answered", "hand", "holds", "wants")
+    ``answered`` is when a server last answered it, on the clock.
+    """
+
+    __slots__ = ("answered", "hand", "holds", "suspect", "wants")
 
     def __init__(self, hand: Hand) -> None:
         self.hand = hand
         self.holds: dict[int, Out] = {}
+        self.suspect: Out | None = None
         self.wants = 0
         self.answered = -math.inf
 
@@ -85,6 +97,8 @@ class Place:
         """Hand a row over, and what was said of it already."""
         out.place = self
         self.holds[out.seq] = out
+        if out.suspect:
+            self.suspect = out
         self.wants -= 1
         raw = out.raw
         told = out.verdict != UNTOLD
