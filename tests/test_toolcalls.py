@@ -114,3 +114,30 @@ def test_size_is_one_for_each_and_the_characters_of_its_arguments() -> None:
     calls.add(call("a", "f", "1234"))
     calls.add({"id": "b", "custom": {"name": "g", "input": "12"}})
     assert calls.size == 8
+
+
+def test_arguments_in_very_many_pieces_cost_no_more_than_their_length() -> None:
+    # Copying what is there for each piece would take minutes and run into the test's timeout.
+    calls = ToolCalls()
+    for _ in range(100_000):
+        calls.add(call(None, None, "x" * 100, index=0))
+    assert calls.size == 1 + 10_000_000
+    assert calls.listed()[0]["function"]["arguments"] == "x" * 10_000_000
+
+
+def test_very_many_calls_without_an_index_cost_no_more_than_they_are() -> None:
+    calls = ToolCalls()
+    for n in range(50_000):
+        calls.add(call(f"c{n}", "f", "1"))
+        calls.add(call(f"c{n}", None, "2"))
+    assert len(calls.listed()) == 50_000
+    assert {made["function"]["arguments"] for made in calls.listed()} == {"12"}
+
+
+def test_listing_twice_gives_the_same() -> None:
+    calls = ToolCalls()
+    calls.add(call("a", "f", "1", index=0))
+    first = calls.listed()
+    calls.add(call(None, None, "2", index=0))
+    assert first[0]["function"] == {"name": "f", "arguments": "1"}
+    assert calls.listed()[0]["function"] == {"name": "f", "arguments": "12"}
