@@ -33,10 +33,10 @@ class Book:
     """What the server saw: the moment (CLOCK_MONOTONIC, seconds) of each request for an answer.
 
     ``refused`` are those that got none; ``answered`` is when answers ended that took their time,
-    and ``flying`` are the connections that wait for such.
+    and ``flying`` are the connections that wait for such, ``together`` the most of them at once.
     """
 
-    __slots__ = ("answered", "arrivals", "flying", "mood", "outage", "ready", "refused")
+    __slots__ = ("answered", "arrivals", "flying", "mood", "outage", "ready", "refused", "together")
 
     def __init__(self, mood: Mood | None) -> None:
         self.mood = mood
@@ -45,6 +45,7 @@ class Book:
         self.refused = array("d")
         self.answered = array("d")
         self.flying: set[Flying] = set()
+        self.together = 0
         self.ready: dict[bytes, Ready | None] = {}
 
     def __repr__(self) -> str:
@@ -64,10 +65,16 @@ class Book:
             self.ready[path] = ready
         return self.ready[path]
 
+    def take_off(self, connection: Flying) -> None:
+        """An answer that takes its time is under way."""
+        self.flying.add(connection)
+        self.together = max(self.together, len(self.flying))
+
     def stats(self, in_full: bool) -> bytes:
         used = resource.getrusage(resource.RUSAGE_SELF)
         seen = Seen(len(self.arrivals), outage=self.outage.span if self.outage else None)
         seen.cpu = used.ru_utime + used.ru_stime
+        seen.together, self.together = self.together, len(self.flying)
         if in_full:
             seen.arrivals, seen.refused = sorted(self.arrivals), sorted(self.refused)
             seen.answered = sorted(self.answered)

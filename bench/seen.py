@@ -10,7 +10,8 @@ class Seen(Struct):
 
     ``refused`` are those of ``arrivals`` that got no answer, or a refusal; ``answered`` is when
     answers ended, if the server takes its time; ``outage`` is when it went down and came back;
-    ``cpu`` is what the server has used so far, user and system, in seconds.
+    ``cpu`` is what the server has used so far, user and system, in seconds;
+    ``together`` the most that were in flight at once since it was asked last, if it takes its time.
     """
 
     requests: int
@@ -19,6 +20,7 @@ class Seen(Struct):
     answered: list[float] = []
     outage: tuple[float, float] | None = None
     cpu: float = 0.0
+    together: int = 0
 
     @property
     def served(self) -> list[float]:

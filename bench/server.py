@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
         if not delay:
             self._write(parts, 0, 0.0)
             return
-        book.flying.add(self)
+        book.take_off(self)
         # 0.5 to 1.5 times the delay: answers that all end together are no model of a server
         pause = delay * (0.5 + len(book.arrivals) * 0.618 % 1) / len(parts)
         self.busy = True

@@ -42,9 +42,9 @@ class Server:
         """When they came, and which were refused."""
         return self._stats("/stats?all")
 
-    def cpu(self) -> float:
-        """What its process used so far: seconds, user and system."""
-        return self._stats("/stats").cpu
+    def told(self) -> Seen:
+        """What it tells of itself, without the moments."""
+        return self._stats("/stats")
 
     def _stats(self, path: str) -> Seen:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)

@@ -20,18 +20,24 @@ _TALK = (
 
 
 class Setting(Struct, frozen=True):
-    """``size``: bytes of a prompt (0: one short sentence); ``tokens`` of an answer."""
+    """``size``: bytes of a prompt (0: one short sentence); ``tokens`` of an answer.
+
+    ``delay``: seconds that an answer takes, about.
+    """
 
     stream: bool = True
     tokens: int = 20
     size: int = 0
     concurrency: int = 64
+    delay: float = 0.0
     limits: bool = False
     embeddings: bool = False
 
     def url(self, server: Server) -> str:
-        """The address whose answers are as long as wanted."""
-        return server.url() if self.tokens == 20 else server.url(tokens=self.tokens)
+        """The address whose answers are as wanted."""
+        if self.embeddings:
+            return server.url()
+        return server.url(tokens=self.tokens, delay=self.delay)
 
     def rows(self, folder: Path, count: int) -> Path:
         """An input of so many rows, written once."""

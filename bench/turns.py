@@ -18,7 +18,8 @@ class Cost(Struct, frozen=True):
 
     ``rate`` is rows a second of the whole process, ``peak`` its memory in bytes (None where it
     can't be told from ours), ``served`` the server's CPU time a request, ``busy`` the largest part
-    of a run that the server worked.
+    of a run that the server worked, ``together`` the most that it had in flight at once (0 where
+    its answers take no time).
     """
 
     rows: int
@@ -28,6 +29,7 @@ class Cost(Struct, frozen=True):
     peak: int | None
     served: float
     busy: float
+    together: int = 0
 
     @property
     def micros(self) -> float:
@@ -42,7 +44,7 @@ class Entry(Struct, frozen=True):
     start: float
 
 
-def start_of(contender: Contender, setting: Setting, server: Server, runs: int = 2) -> float:
+def start_of(contender: Contender, setting: Setting, server: Server, runs: int = 5) -> float:
     """CPU seconds of a run over one row: starting, importing, and the first request."""
     url = setting.url(server)
     return median(contender.ask(setting, url, 1).cpu for _ in range(runs))
@@ -64,12 +66,14 @@ class _Run(Struct, frozen=True):
     wall: float
     peak: int | None
     served: float
+    together: int
 
 
 def _run(entry: Entry, setting: Setting, server: Server) -> _Run:
-    before = server.cpu()
+    before = server.told().cpu
     ended = entry.contender.ask(setting, setting.url(server), entry.rows)
-    return _Run(ended.cpu, ended.wall, _peak(ended), server.cpu() - before)
+    told = server.told()
+    return _Run(ended.cpu, ended.wall, _peak(ended), told.cpu - before, told.together)
 
 
 def _peak(ended: Ended) -> int | None:
@@ -89,4 +93,5 @@ def _cost(entry: Entry, runs: Sequence[_Run]) -> Cost:
         peak=max((run.peak for run in runs if run.peak is not None), default=None),
         served=median(run.served for run in runs) / rows,
         busy=max(run.served / run.wall for run in runs),
+        together=max(run.together for run in runs),
     )
