@@ -139,7 +139,8 @@ def _waiting(summary: Summary) -> str:
 def _lag(lag: LoopLag) -> str:
     return (
         f"this process came late to what was due: p99 {took(lag.p99_s)}, at most {took(lag.max_s)};"
-        " times of tokens are off by as much. Fewer at once (--concurrency) would not be slower"
+        " times of tokens are off by as much. One processor core can't read more:"
+        " --processes takes more cores, a lower --concurrency keeps the times right"
     )
 
 

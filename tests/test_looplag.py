@@ -122,3 +122,4 @@ def test_a_person_reads_of_it_only_where_it_was_bad(
     for line in lines:
         assert "p99 100 ms, at most 1.25 s" in line
         assert "--concurrency" in line
+        assert "--processes" in line
