@@ -38,7 +38,9 @@ class Routes:
     ``end`` is asked for that, the drain where there is nobody to ask.
     """
 
-    __slots__ = ("_clock", "_drain", "_end", "_line", "_max_outage", "_observe", "_timer", "lanes")
+    __slots__ = (
+        "_asked", "_clock", "_drain", "_end", "_line", "_max_outage", "_observe", "_timer", "lanes",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Routes:
         end: Callable[[Stop], None] | None = None,
     ) -> None:
         self._end = drain.request if end is None else end
+        self._asked = -math.inf  # when the end was asked for last
         self.lanes = tuple(lanes)
         self._max_outage = max_outage
         self._drain = drain
@@ -148,7 +151,7 @@ class Routes:
             return
         now = self._clock.now()
         over = (at + self._max_outage for at in self._opened_at())
-        times = [now] if self._over() else [at for at in over if at > now]
+        times = [max(now, self._asked + AGAIN)] if self._over() else [at for at in over if at > now]
         for place, lane in enumerate(self.lanes):
             breaker = lane.breaker
             if lane.dead or breaker.closed or breaker.probing:
@@ -160,15 +163,16 @@ class Routes:
 
     def _look(self) -> None:
         self._timer = None
-        if self._over():
+        now = self._clock.now()
+        if self._over() and now >= self._asked + AGAIN:
+            self._asked = now
             left = [lane for lane in self.lanes if not lane.dead]
             names = " and ".join(lane.label for lane in left)
             reason = left[-1].breaker.reason
             text = f"{names}: no answer within --max-outage {self._max_outage:g} s: {reason}"
             self._end(Stop("outage", text))
-            if self._drain.stop is None:  # others may get answers: ask again
-                self._timer = asyncio.get_running_loop().call_later(AGAIN, self._look)
-            return
+            if self._drain.stop is not None:
+                return
         for waiting in self._line:
             if any(lane.breaker.admits_probe() for lane in self._lanes_for(waiting)):
                 self._wake(waiting)

@@ -9,7 +9,7 @@ The scripted provider is the far side of ``ports.Provider``:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from llmbatch.jobs.budget.till import Till
 from llmbatch.jobs.call import Call
 from llmbatch.jobs.config import JobConfig, PriceConfig
 from llmbatch.jobs.dialects import ANY_SERVER, Dialect
-from llmbatch.jobs.drain import Drain
+from llmbatch.jobs.drain import Drain, Stop
 from llmbatch.jobs.errors import ProviderError
 from llmbatch.jobs.events import Event
 from llmbatch.jobs.fitting import Fit
@@ -138,6 +138,7 @@ class Ran:
         self.till: Till | None = None
         self.prices = PriceBook(JobConfig(prices=prices or {}))
         self.routes: Routes | None = None
+        self.end: Callable[[Stop], None] | None = None
 
     def lane(self, place: int, provider: Scripted) -> Lane:
         dialect = self.dialects[place] if self.dialects else ANY_SERVER
@@ -167,6 +168,7 @@ class Ran:
             drain=self.drain,
             clock=VirtualClock(),
             observer=self.events.append,
+            end=self.end,
         )
         spending: Spending | None = None
         if self.caps is not None:

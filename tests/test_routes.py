@@ -12,6 +12,7 @@ from scripted import DONE, Chair, Ran, Scripted, Step, ask, words
 
 from llmbatch.jobs.breaker import DOWN, LONGEST_COOLDOWN
 from llmbatch.jobs.dialects import Dialect
+from llmbatch.jobs.drain import Stop
 from llmbatch.jobs.errors import (
     AuthFailed,
     BadRequest,
@@ -279,6 +280,21 @@ def test_an_outage_that_lasts_too_long_asks_the_job_to_end_and_fails_no_row() ->
     assert "a/m0" in ran.drain.stop.message
     assert "nobody listens" in ran.drain.stop.message
     assert "--max-outage 60 s" in ran.drain.stop.message
+
+
+def test_where_the_end_is_refused_the_route_is_probed_on_and_every_row_gets_its_answer() -> None:
+    """Another worker of the same job gets answers meanwhile."""
+    ran = Ran(Outage(0.0, 100.0), concurrency=4, max_outage=60.0)
+    asked: list[tuple[float, Stop]] = []
+    ran.end = lambda stop: asked.append((VirtualClock().now(), stop))
+
+    results = run_virtual(rows(ran, 20))
+    assert {result.status for result in results} == {"ok"}
+    assert ran.drain.stop is None
+    times = [at for at, _ in asked]
+    assert times[0] == pytest.approx(60, abs=5)
+    assert 10 < len(times) < 55, "again and again, not all the time"
+    assert {stop.cause for _, stop in asked} == {"outage"}
 
 
 def test_a_row_that_waits_for_a_dead_route_fails_when_others_go_on() -> None:

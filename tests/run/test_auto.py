@@ -28,16 +28,20 @@ async def test_auto_is_the_default_and_goes_beyond_its_start(desk: Desk) -> None
     )
 
 
-@pytest.mark.parametrize("ceiling", [3, 12])
-async def test_auto_never_goes_beyond_max_concurrency(desk: Desk, ceiling: int) -> None:
+@pytest.mark.parametrize(("ceiling", "processes"), [(3, 1), (12, 1), (3, 2), (12, 3)])
+async def test_auto_never_goes_beyond_max_concurrency(
+    desk: Desk, ceiling: int, processes: int
+) -> None:
     desk.prompts(20 * ceiling)
     desk.server.replies = slow_until(desk, ceiling + 1, 0.01)
-    done = await desk.run("in.jsonl", "--max-concurrency", str(ceiling))
+    flags = ("--max-concurrency", str(ceiling), "--processes", str(processes))
+    done = await desk.run("in.jsonl", *flags)
     assert done.code == 0, done
     assert desk.server.peak == ceiling
 
 
-async def test_auto_begins_with_eight(desk: Desk) -> None:
+@pytest.mark.parametrize("processes", ["1", "2", "3"])
+async def test_auto_begins_with_eight(desk: Desk, processes: str) -> None:
     desk.prompts(40)
     full, eight = asyncio.Event(), []
 
@@ -49,7 +53,7 @@ async def test_auto_begins_with_eight(desk: Desk) -> None:
         return answer()
 
     Watch(desk.server, recipe)
-    assert (await desk.run("in.jsonl")).code == 0
+    assert (await desk.run("in.jsonl", "--processes", processes)).code == 0
     assert eight == [8], "eight came before any was answered"
 
 

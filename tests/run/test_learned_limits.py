@@ -40,13 +40,14 @@ def excess(times: list[float], burst: float, rate: float) -> float:
     )
 
 
+@pytest.mark.parametrize("processes", [1, 2, 3])
 @pytest.mark.parametrize(
     ("named", "asked"), [(1800, None), (60_000, 1800)], ids=["learned", "asked"]
 )
 async def test_the_limit_in_force_is_kept_from_the_first_answer_on(
-    desk: Desk, named: int, asked: int | None
+    desk: Desk, named: int, asked: int | None, processes: int
 ) -> None:
-    rpm, rows = 1800, 90
+    rpm, rows = 1800, 90 if processes == 1 else 180
     desk.prompts(rows)
     quota = SlidingWindow(named)
 
@@ -57,7 +58,8 @@ async def test_the_limit_in_force_is_kept_from_the_first_answer_on(
 
     desk.server.replies = recipe
     flags = () if asked is None else ("--rpm", str(asked))
-    done = await desk.run("in.jsonl", *flags, "--summary", "sum.json")
+    flags += ("--processes", str(processes), "--summary", "sum.json")
+    done = await desk.run("in.jsonl", *flags)
     assert done.code == 0, done
     times = [call.at for call in desk.server.calls]
     assert len(times) == rows, "nothing was refused, nothing sent twice"
@@ -110,7 +112,8 @@ async def test_the_job_slows_down_before_the_quota_is_empty(desk: Desk, wire: st
     assert desk.summary()["routes"][f"{wire}/m"]["rpm"] == 6000
 
 
-async def test_a_refusal_pauses_the_whole_route_once(desk: Desk) -> None:
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_a_refusal_pauses_the_whole_route_once(desk: Desk, processes: str) -> None:
     desk.prompts(24)
     all_there = asyncio.Event()
 
@@ -123,8 +126,8 @@ async def test_a_refusal_pauses_the_whole_route_once(desk: Desk) -> None:
         return rate_limited(retry_after="1")
 
     Watch(desk.server, recipe)
-    flags = ("--concurrency", "8", "--retries", "1", "--summary", "sum.json")
-    done = await desk.run("in.jsonl", *flags)
+    flags = ("--concurrency", "8", "--retries", "1", "--processes", processes)
+    done = await desk.run("in.jsonl", *flags, "--summary", "sum.json")
     assert done.code == 0, done
     times = sorted(call.at for call in desk.server.calls)
     assert len(times) == 24 + 8

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +29,10 @@ def excess(times: list[float], burst: float, rate: float) -> float:
     )
 
 
+@pytest.mark.parametrize("processes", [1, 2, 3])
 @pytest.mark.parametrize("failing", [False, True], ids=["good", "retried"])
 async def test_no_window_holds_more_requests_than_the_limit_allows(
-    desk: Desk, failing: bool
+    desk: Desk, failing: bool, processes: int
 ) -> None:
     rpm, rows = 1800, 80
     desk.prompts(rows)
@@ -40,7 +44,8 @@ async def test_no_window_holds_more_requests_than_the_limit_allows(
         return rate_limited(retry_after_ms="1") if first and int(call.prompt[4:]) % 5 == 0 else None
 
     Watch(desk.server, lambda call: (failing and fail_at_first(call)) or answer())
-    done = await desk.run("in.jsonl", "--rpm", str(rpm), "--concurrency", "64")
+    flags = ("--rpm", str(rpm), "--concurrency", "64", "--processes", str(processes))
+    done = await desk.run("in.jsonl", *flags)
     assert done.code == 0, done
     times = [call.at for call in desk.server.calls]
     assert len(times) == rows + (rows // 5 if failing else 0), "retries count as well"
@@ -52,8 +57,30 @@ async def test_no_window_holds_more_requests_than_the_limit_allows(
     assert any(row["metrics"]["limiter_s"] > 0 for row in desk.lines())
 
 
-@pytest.mark.parametrize("limit", [1, 5])
-async def test_no_more_requests_are_in_flight_than_allowed(desk: Desk, limit: int) -> None:
+async def test_a_worker_that_is_killed_takes_nothing_of_the_limit_with_it(desk: Desk) -> None:
+    """What it was granted counts as sent, and its rows are paid for again."""
+    rpm, rows = 1800, 100
+    desk.prompts(rows)
+    watch = Watch(desk.server, answer(delay=0.01))
+    flags = ("--rpm", str(rpm), "--concurrency", "64", "--processes", "2")
+    async with desk.running("in.jsonl", *flags) as job:
+        await watch.requests(30)
+        workers = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+        os.kill(int(workers[0]), signal.SIGKILL)
+        done = await job.ended()
+    assert done.code == 0, done
+    assert "was ended by SIGKILL" in done.stderr
+    assert {row["status"] for row in desk.results().values()} == {"ok"}
+    assert len(desk.results()) == rows
+    times = [call.at for call in desk.server.calls]
+    bucket = request_bucket(rpm)
+    assert excess(times, bucket.burst, bucket.rate) <= 0
+
+
+@pytest.mark.parametrize(("limit", "processes"), [(1, 1), (5, 1), (5, 2), (5, 3), (2, 3)])
+async def test_no_more_requests_are_in_flight_than_allowed(
+    desk: Desk, limit: int, processes: int
+) -> None:
     desk.prompts(60)
     full, seen = asyncio.Event(), set()
 
@@ -68,7 +95,8 @@ async def test_no_more_requests_are_in_flight_than_allowed(desk: Desk, limit: in
         return answer(delay=0.001)
 
     Watch(desk.server, recipe)
-    done = await desk.run("in.jsonl", "--concurrency", str(limit))
+    flags = ("--concurrency", str(limit), "--processes", str(processes))
+    done = await desk.run("in.jsonl", *flags)
     assert done.code == 0, done
     assert desk.server.peak == limit
     assert len(desk.server.calls) == 80
