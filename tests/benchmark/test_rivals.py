@@ -60,7 +60,7 @@ def server() -> Iterator[Server]:
 
 def test_a_client_in_its_own_process_is_measured(tmp_path: Path, server: Server) -> None:
     rival = scripted(tmp_path, ASKS)
-    start = start_of(rival, PLAIN, server)
+    start = start_of(rival, PLAIN, server, 2)
     cost = in_turn([Entry(rival, 5, start)], PLAIN, server, 2)["stub"]
     assert server.requests() == 1 + 1 + 5 + 5
     assert len(cost.cpu) == 2
