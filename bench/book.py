@@ -13,6 +13,9 @@ from .answers import EMBEDDINGS, Plan, asked, embedding, plain, streamed, whole
 from .moods import Mood, Outage
 from .seen import Seen
 
+LONGEST_STREAM = 500_000
+"""Tokens; a longer answer is there in one piece alone, as its events would fill the memory."""
+
 
 class Flying(Protocol):
     """A connection with an answer under way."""
@@ -61,7 +64,8 @@ class Book:
                 ready = Ready(Plan(), (vector,), vector)
             elif found is not None:
                 wire, plan = found
-                ready = Ready(plan, streamed(wire, plan), plain(plan) if wire == "openai" else None)
+                stream = streamed(wire, plan) if plan.tokens <= LONGEST_STREAM else ()
+                ready = Ready(plan, stream, plain(plan) if wire == "openai" else None)
             self.ready[path] = ready
         return self.ready[path]
 

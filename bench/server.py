@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         # quotes within a JSON string are escaped, so only a key can look like this
         wants_stream = b'"stream":true' in body or b'"stream": true' in body
         parts: Sequence[bytes] = ready.stream
-        if not wants_stream and ready.plain is not None:
+        if ready.plain is not None and not (wants_stream and parts):
             parts = (ready.plain,)
         delay = ready.plan.delay
         if book.mood is not None:

@@ -14,6 +14,7 @@ from . import (
     cache,
     chunks,
     cost,
+    long,
     memory,
     million,
     outage,
@@ -44,6 +45,7 @@ class Case(Struct, frozen=True):
 CASES: Mapping[str, Case] = {
     "cost": Case(cost.METHOD, cost.measure),
     "versus": Case(versus.METHOD, versus.measure),
+    "long": Case(long.METHOD, long.measure),
     "memory": Case(memory.METHOD, memory.measure),
     "million": Case(million.METHOD, million.measure),
     "streams": Case(streams.METHOD, streams.measure),
