@@ -16,8 +16,8 @@ METHOD = (
     "A row and the same row ten times as long are run in turn, ten times fewer of the long ones, "
     "so that either run moves the same bytes. The figure is the process's user and system time a "
     "row, without its start-up (the least of several runs of one short row): the median over the "
-    "runs, long divided by short. Linear is 10; what a row costs whatever its length makes it less. "
-    "Every answer is compared with the one that was sent."
+    "runs, long divided by short. Linear is 10; what a row costs whatever its length makes it "
+    "less. Every answer is compared with the one that was sent."
 )
 LIMIT = 12.0
 TIMES = 10
