@@ -90,15 +90,18 @@ async def test_a_row_that_kills_workers_fails_and_the_others_are_answered(desk: 
     hook = desk.folder / "hook"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(
-        "import sys, os, signal, hashlib\n"
+        "import sys, os, signal\n"
         "if 'llmbatch.jobs.worker' in sys.orig_argv:\n"
-        "    import msgspec\n"
-        "    real = hashlib.blake2b\n"
-        "    def poisoned(data=b'', **more):\n"
-        "        if b'poison' in data:\n"
-        "            os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        return real(data, **more)\n"
-        "    hashlib.blake2b = poisoned\n"
+        "    import msgspec.json\n"
+        "    real = msgspec.json.Decoder\n"
+        "    class Poisoned:\n"
+        "        def __init__(self, *args, **more):\n"
+        "            self.real = real(*args, **more)\n"
+        "        def decode(self, data):\n"
+        "            if b'poison' in bytes(data):\n"
+        "                os.kill(os.getpid(), signal.SIGKILL)\n"
+        "            return self.real.decode(data)\n"
+        "    msgspec.json.Decoder = Poisoned\n"
     )
     rows = [{"id": f"r{n}", "prompt": f"say {n}"} for n in range(20)]
     desk.write(*rows[:10], {"id": "bad", "prompt": "poison"}, *rows[10:])
