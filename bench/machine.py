@@ -25,6 +25,13 @@ def description() -> list[tuple[str, str]]:
     ]
 
 
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
