@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Self
 
 from msgspec import Struct, structs
 
 from .budget.desk import BudgetDesk
-from .budget.excess import Excess
 from .config import JobConfig
 from .engines.processes import ProcessEngine
 from .keys import Key
@@ -37,8 +36,7 @@ class Order(Struct, frozen=True, kw_only=True):
     """What a worker is made of. ``routes`` are those of the job, with this worker's share of each.
 
     ``whole``: a row is handed back with its result; ``warms``: see :attr:`ReusePlan.warms`.
-    ``start`` is where ``concurrency: auto`` begins. ``excess`` is what other workers learned of the
-    lanes.
+    ``start`` is where ``concurrency: auto`` begins.
     """
 
     config: JobConfig
@@ -47,7 +45,6 @@ class Order(Struct, frozen=True, kw_only=True):
     whole: bool
     warms: bool
     start: int
-    excess: Mapping[str, Excess] = {}
 
     def packed(self) -> bytes:
         """For a worker's eyes alone: it holds the keys."""
@@ -90,14 +87,11 @@ class Workers:
         self._prepared = prepared
         self._reuse = reuse
         self._size = size
-        self._budget: BudgetDesk | None = None
 
     async def ask(self, source: RawSource, sink: Sink, observe: Observer) -> None:
         """Ask every row of the source. Raises as :class:`.engines.processes.ProcessEngine`."""
         pipeline, prepared = self._pipeline, self._prepared
         answers = self._reuse.answers(sink)
-        if pipeline.till is not None:
-            self._budget = BudgetDesk(pipeline.till)
         twice = all(source.rereadable for source in prepared.inputs)
         crew = Crew(
             size=self._size,
@@ -116,8 +110,8 @@ class Workers:
     def _desks(self, observe: Observer) -> dict[type, Desk]:
         """Who answers what workers ask for. Raises :class:`.errors.ConfigError`."""
         desks: dict[type, Desk] = dict.fromkeys(Leases.TAKES, self._leases(observe))
-        if self._budget is not None:
-            desks.update(dict.fromkeys(BudgetDesk.TAKES, self._budget))
+        if self._pipeline.till is not None:
+            desks.update(dict.fromkeys(BudgetDesk.TAKES, BudgetDesk(self._pipeline.till)))
         return desks
 
     def _leases(self, observe: Observer) -> Leases:
@@ -150,7 +144,6 @@ class Workers:
             whole=self._prepared.whole,
             warms=self._reuse.warms,
             start=self._start(number),
-            excess={} if self._budget is None else self._budget.excess,
         )
 
     def _start(self, number: int) -> int:

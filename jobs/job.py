@@ -134,6 +134,7 @@ class _Job:
         """How the rows of a source are asked, in this process or in several; until it is closed."""
         pipeline, reuse = self.pipeline, self.reuse
         if self.processes > 1:
+            await reuse.check_cache()
             workers = Workers(pipeline, self.prepared, reuse, self.processes)
             yield lambda source, sink: workers.ask(source, sink, observe)
             return

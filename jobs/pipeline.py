@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from msgspec import ValidationError, convert, structs
 
-from .budget.excess import Excess
 from .budget.funds import Funds
 from .budget.ledger import Amount, Caps, in_units
 from .budget.spending import Spending, unpriced
@@ -163,10 +162,10 @@ class Pipeline:
         self.drain.before_cut(till.cut)
         self.pay_from(till)
 
-    def pay_from(self, funds: Funds, excess: Mapping[str, Excess] | None = None) -> None:
+    def pay_from(self, funds: Funds) -> None:
         """Pay for what is asked here out of these where the job has caps."""
         if self._caps != Caps():
-            self.spending = Spending(self._caps, self.prices, funds, excess)
+            self.spending = Spending(self._caps, self.prices, funds)
 
     @property
     def _caps(self) -> Caps:

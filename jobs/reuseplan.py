@@ -87,21 +87,38 @@ class ReusePlan:
         return None if self._warmth is None else self._warmth.heard
 
     @asynccontextmanager
-    async def open(self, observe: Observer) -> AsyncGenerator[None, None]:
-        """The cache, where one is wanted, until it is closed again."""
+    async def open(self, observe: Observer, *, begun: bool = False) -> AsyncGenerator[None, None]:
+        """The cache, where one is wanted, until it is closed again.
+
+        Raises ConfigError; where the job has ``begun`` elsewhere, it goes on without.
+        """
         if self._folder is None:
             yield
             return
         from .cache.answers import Cache
 
-        self._cache = cache = await asyncio.to_thread(
-            Cache, self._folder, self._limit, lambda why: observe(CacheLost(why))
-        )
+        try:
+            self._cache = cache = await asyncio.to_thread(
+                Cache, self._folder, self._limit, lambda why: observe(CacheLost(why))
+            )
+        except ConfigError as error:
+            if not begun:
+                raise
+            observe(CacheLost(str(error)))
+            yield
+            return
         cache.start()
         try:
             yield
         finally:
             await cache.aclose()
+
+    async def check_cache(self) -> None:
+        """Raise ConfigError where what others are to open can't be a cache."""
+        if self._folder is not None:
+            from .cache.database import open_database
+
+            (await asyncio.to_thread(open_database, self._folder)).close()
 
     async def settle(self) -> None:
         """Every row has its end: what the cache is to keep is on its way to the disk."""

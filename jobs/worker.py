@@ -92,7 +92,9 @@ class Worker:
         config = order.config
         self.pipeline = Pipeline(config, os.environ, self.drain, order.routes)
         self.funds = RemoteFunds(channel)
-        self.pipeline.pay_from(self.funds, order.excess)
+        self.pipeline.pay_from(self.funds)
+        if self.pipeline.spending is not None:
+            self.funds.begin()
         self.leasing = Leasing(channel.send)
         self.pipeline.part = Part(self.leasing, order.start, self._ask_for_the_end)
         self.schema = schema_of(config)
@@ -114,7 +116,7 @@ class Worker:
         import_senders()
         pipeline.prices.prepare()
         self.drain.listen(self._stopped)
-        async with reuse.open(observe), pipeline.asking(observe) as routes:
+        async with reuse.open(observe, begun=True), pipeline.asking(observe) as routes:
             inbox = Inbox(channel, self._parse, lambda: routes.width, pipeline.clock)
             listening = asyncio.create_task(self._listen(inbox))
             try:

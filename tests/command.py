@@ -27,6 +27,9 @@ from pathlib import Path
 from typing import Any
 
 SCRIPT = Path(sys.executable).with_name("llmbatch")
+PROCESSES = int(os.environ.get("LLMBATCH_PROCESSES", "1"))
+"""In how many processes each job that a test runs asks its rows, where it does not say so."""
+
 PATIENCE = 60.0
 """Seconds after which a process is ended, and the test with it."""
 

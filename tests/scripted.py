@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmbatch.jobs.breaker import Breaker
+from llmbatch.jobs.budget.funds import Funds
 from llmbatch.jobs.budget.ledger import NOTHING, Amount, Caps
 from llmbatch.jobs.budget.spending import Spending
 from llmbatch.jobs.budget.till import Till
@@ -121,6 +122,7 @@ class Ran:
         prices: Mapping[str, PriceConfig] | None = None,
         caps: Caps | None = None,
         earlier: Amount = NOTHING,
+        funds: Funds | None = None,
         **limits: Any,
     ) -> None:
         self.providers = providers
@@ -135,6 +137,8 @@ class Ran:
         self.drop = drop
         self.caps = caps
         self.earlier = earlier
+        self.funds = funds
+        self.spending: Spending | None = None
         self.till: Till | None = None
         self.prices = PriceBook(JobConfig(prices=prices or {}))
         self.routes: Routes | None = None
@@ -170,17 +174,17 @@ class Ran:
             observer=self.events.append,
             end=self.end,
         )
-        spending: Spending | None = None
         if self.caps is not None:
-            self.till = Till(self.caps, self.drain, self.earlier)
-            spending = Spending(self.caps, self.prices, self.till)
+            if self.funds is None:
+                self.funds = self.till = Till(self.caps, self.drain, self.earlier)
+            self.spending = Spending(self.caps, self.prices, self.funds)
         return Call(
             self.routes,
             RetryPolicy(retries=self.retries),
             clock=VirtualClock(),
             observer=self.events.append,
             random=lambda: HALF,
-            spending=spending,
+            spending=self.spending,
         )
 
     async def row(self, row: Row) -> Result:

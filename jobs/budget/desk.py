@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from ..workers.messages import Aside, FromWorker, Hopeless, Learned, SetAside, Spent
+from ..workers.messages import Aside, FromWorker, Hopeless, Learned, SetAside, Spender, Spent
 from ..workers.process import Hand
 from .excess import Excess
 from .ledger import Amount
@@ -17,25 +15,20 @@ class BudgetDesk:
     First come, first served as their messages come in. What one learns of a lane all are told.
     """
 
-    TAKES = (SetAside, Spent, Learned, Hopeless)
+    TAKES = (Spender, SetAside, Spent, Learned, Hopeless)
 
     def __init__(self, till: Till) -> None:
         self._till = till
         self._holds: dict[Hand, dict[int, Hold]] = {}
         self._excess: dict[str, Excess] = {}
 
-    @property
-    def excess(self) -> Mapping[str, Excess]:
-        """What is known of the lanes, for a worker that comes."""
-        return self._excess
-
     def take(self, hand: Hand, message: FromWorker) -> None:
         """A worker asks, or says how an attempt ended."""
-        if hand not in self._holds:
-            self._holds[hand] = {}
-            for lane, excess in self._excess.items():  # it may have come before they were learned
-                hand.channel.send(_told(lane, excess))
         match message:
+            case Spender():
+                self._holds[hand] = {}
+                for lane, excess in self._excess.items():
+                    hand.channel.send(Learned(lane, excess.input, excess.output, excess.markup))
             case SetAside():
                 self._set_aside(hand, message)
             case Spent():
@@ -77,15 +70,12 @@ class BudgetDesk:
 
     def left(self, hand: Hand) -> None:
         """What the worker had and did not settle may be billed: it counts at its worst."""
-        for hold in self._holds.pop(hand, {}).values():
+        holds = self._holds.pop(hand, {}).values()
+        for hold in sorted(holds, key=lambda hold: hold.sent):  # who only waited ends no job
             hold.cut()
 
     def __repr__(self) -> str:
         return f"<BudgetDesk of {len(self._holds)} workers, {self._till!r}>"
-
-
-def _told(lane: str, excess: Excess) -> Learned:
-    return Learned(lane, excess.input, excess.output, excess.markup)
 
 
 def _settle(hold: Hold, message: Spent) -> None:

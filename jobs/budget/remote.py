@@ -7,7 +7,7 @@ from itertools import count
 
 from ..ports import Seat
 from ..workers.channel import Channel
-from ..workers.messages import Aside, Hopeless, Learned, SetAside, Spent, ToWorker
+from ..workers.messages import Aside, Hopeless, Learned, SetAside, Spender, Spent, ToWorker
 from .excess import Excess
 from .ledger import Amount
 
@@ -49,6 +49,10 @@ class RemoteFunds:
         self._channel = channel
         self._numbers = count(1)
         self._turns: dict[int, asyncio.Future[bool]] = {}
+
+    def begin(self) -> None:
+        """Say that attempts are paid for here, before the first of them."""
+        self._channel.send(Spender())
 
     async def set_aside(self, worst: Amount, seat: Seat) -> Ticket:
         """Wait until there is so much; a row that waits is let go of when the job ends."""

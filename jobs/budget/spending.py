@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from ..errors import NeverBounded, Unbounded, Unpriced
 from ..lane import Lane
@@ -23,23 +22,16 @@ class Spending:
     """Knows what an attempt may use up at worst, and has that set aside by the ``funds``.
 
     One for each process that asks rows; what there is one of in a job is behind the funds.
-    ``excess`` is what is known of lanes already.
     """
 
     __slots__ = ("_caps", "_counter", "_excess", "_funds", "_prices")
 
-    def __init__(
-        self,
-        caps: Caps,
-        prices: PriceBook,
-        funds: Funds,
-        excess: Mapping[str, Excess] | None = None,
-    ) -> None:
+    def __init__(self, caps: Caps, prices: PriceBook, funds: Funds) -> None:
         self._caps = caps
         self._prices = prices
         self._funds = funds
         self._counter = TokenCounter()
-        self._excess = dict(excess or {})
+        self._excess: dict[str, Excess] = {}
 
     async def book(self, lane: Lane, request: Request, seat: Seat) -> Booking:
         """Wait until the attempt is paid for; the caller opens what is returned, and settles it.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from ..events import (
     BreakerClosed,
     BreakerOpened,
+    CacheLost,
     ConcurrencyChanged,
     Event,
     Noted,
@@ -52,6 +53,8 @@ class Chorus:
                 self._once(("stopped", event.route), event)
             case Noted():  # each worker finds the same
                 self._once(event, event)
+            case CacheLost():  # of all that lose it the first one
+                self._once(("cache", ""), event)
             case _:
                 self._observe(event)
 

@@ -63,7 +63,8 @@ class Inbox:
     def _ask(self) -> None:
         """Ask for as many rows as there is room for, when it is worth a message."""
         width = self._width()
-        room = width + min(max(width // 2, AHEAD[0]), AHEAD[1])
+        busy = max(width, len(self._seqs) - len(self._ready))  # who backs off lets others in
+        room = busy + min(max(width // 2, AHEAD[0]), AHEAD[1])
         room += min(len(self._waiting), 4 * room)  # those take nothing but memory
         if room > self._asked and (room - self._asked >= room // 4 or not self._ready):
             self._channel.send(Want(room - self._asked))

@@ -135,6 +135,10 @@ class Spent(Struct, frozen=True, tag=28, array_like=True, gc=False):
     tokens: int = 0
 
 
+class Spender(Struct, frozen=True, tag=33, array_like=True, gc=False):
+    """The worker spends out of the job's budget, and is to know what is learned of the lanes."""
+
+
 class Hopeless(Struct, frozen=True, tag=31, array_like=True, gc=False):
     """A row of the lane of this label has no worst case: are all rows like that?"""
 
@@ -177,6 +181,7 @@ FromWorker = (
     | Dropped
     | Settled
     | Spent
+    | Spender
     | Hopeless
     | Learned
     | Waived

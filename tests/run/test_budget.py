@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from command import PROCESSES
 from desk import Desk
 from faultreplies import Call, Recipe, answer, cut, error, held, never
 from tworoutes import beside
@@ -307,7 +308,11 @@ async def test_a_job_whose_rows_have_no_worst_case_stops_early_and_says_what_to_
     assert done.code == 4, done
     assert "how long an answer of openai-compatible/m can get is not known" in done.last
     assert "set --max-tokens" in done.last
-    assert (len(desk.lines()), desk.server.calls) == (10, [])
+    assert desk.server.calls == []
+    if PROCESSES == 1:
+        assert len(desk.lines()) == 10
+    else:  # of ten rows that were looked at, those whose end was written before that of the job
+        assert len(desk.lines()) <= 9 + PROCESSES
     assert (await desk.run(*args, "--max-tokens", "10")).code == 0
     assert len(desk.results()) == 500
 

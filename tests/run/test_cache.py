@@ -145,6 +145,25 @@ async def test_a_cache_that_breaks_in_the_middle_costs_no_row(desk: Desk) -> Non
     assert "cache      given up" in done.stderr
 
 
+async def test_workers_share_one_cache_with_each_other_and_with_later_jobs(desk: Desk) -> None:
+    desk.prompts(200)
+    args = ("in.jsonl", "--cache=here", "--processes", "2", *SUM)
+    assert (await desk.run(*args)).code == 0
+    assert check(desk.folder / "here" / FILE) == len(desk.server.calls) == 200
+    again = await desk.run(*args, "--fresh", "--force")
+    assert again.code == 0, again
+    assert len(desk.server.calls) == 200
+    assert desk.summary()["reused"] == {"cached": 200}
+    assert desk.summary()["cost_usd"] == 0
+    said = await command("cache", "stats", "--cache", "here", cwd=desk.folder)
+    assert "hits     200" in said.stdout
+    small = (*args, "--fresh", "--force", "--cache=small", "--cache-size", "1MB")
+    desk.server.replies = answer("x" * 20_000)
+    assert (await desk.run(*small)).code == 0
+    files = (desk.folder / "small").iterdir()
+    assert sum(file.stat().st_size for file in files) <= 1_000_000
+
+
 async def test_a_cache_that_is_removed_in_the_middle_costs_no_row_and_is_said(desk: Desk) -> None:
     desk.prompts(40)
 
