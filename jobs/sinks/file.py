@@ -63,14 +63,15 @@ class FileSink:
 
     async def expect(self, row: Row) -> Status | None:
         """A row was read: the status of the answer it has already, or None where it is to run."""
-        status = self.index.status(row.id, row.fingerprint)
-        if status is not None:
-            line = self.index.skip(row.id, row.fingerprint)
-            self.skipped[status] += 1
+        found = self.index.take(row.id, row.fingerprint)
+        if found is None:
             if self._order is not None:
-                self._order.place(row.id, line)
-        elif self._order is not None:
-            self._order.expect(row.id)
+                self._order.expect(row.id)
+            return None
+        status, line = found
+        self.skipped[status] += 1
+        if self._order is not None:
+            self._order.place(row.id, line)
         return status
 
     async def write(self, result: Result) -> None:

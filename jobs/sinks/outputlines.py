@@ -167,10 +167,10 @@ class TidyLines(OutputLines):
         return number
 
     @abstractmethod
-    def skip(self, row_id: str, fingerprint: str) -> int:
-        """The line of a row that is done is part of the finished file.
+    def take(self, row_id: str, fingerprint: str) -> tuple[Status, int] | None:
+        """How the row ended; the line that says so is part of the finished file from now on.
 
-        Returns its number where numbers are kept. Raises KeyError where the row is not done.
+        None where the row is to run. The number is that of the line, where numbers are kept.
         """
 
     def append(self) -> int:

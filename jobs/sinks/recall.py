@@ -17,7 +17,7 @@ from ..spans import SpanTable
 from .file import FileSink
 from .held import HeldFile
 from .opening import is_special, start_over, take_up
-from .outputlines import WIDTH, TidyLines, key
+from .outputlines import STATUSES, WIDTH, TidyLines, key
 
 Finish = Callable[[Row, Result], Result]
 """What is added to a row's result before it is written."""
@@ -44,11 +44,9 @@ class AnswerIndex(TidyLines):
         found = self._find(row_id, fingerprint)
         return None if found is None else found // WIDTH
 
-    def skip(self, row_id: str, fingerprint: str) -> int:
-        number = self.line(row_id, fingerprint)
-        if number is None:
-            raise KeyError(row_id)
-        return self.keep(number)
+    def take(self, row_id: str, fingerprint: str) -> tuple[Status, int] | None:
+        found = self._find(row_id, fingerprint)
+        return None if found is None else (STATUSES[found % WIDTH], self.keep(found // WIDTH))
 
     def outlives(self, row_id: str) -> bool:
         return self.own is None or self.own.fullmatch(row_id) is None
@@ -106,7 +104,7 @@ class RecallSink(FileSink):
         stored = self._read(self.answers.starts[line])
         result = self._finish_row(row, _as(row, stored))
         if result == stored:
-            self.answers.skip(row.id, row.fingerprint)
+            self.answers.take(row.id, row.fingerprint)
             self._place(result, self.answers.starts[line])
         else:
             await self._append(result)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from ..compact import CompactMap
-from ..model import FINAL
+from ..model import FINAL, Status
 from ..records import Stored
 from ..spans import SpanTable
 from .done import DoneTable
-from .outputlines import BLOCK, TidyLines, key
+from .outputlines import STATUSES, TidyLines, key, lines
 
 
 class ResumeIndex(TidyLines):
@@ -31,14 +29,14 @@ class ResumeIndex(TidyLines):
         self._done = DoneTable(_count(fd) + 1, numbered=self.kept is not None)
         super().read(fd)
 
-    def skip(self, row_id: str, fingerprint: str) -> int:
-        slot = self._done.find(key(row_id, fingerprint))
+    def take(self, row_id: str, fingerprint: str) -> tuple[Status, int] | None:
+        done = self._done
+        slot = done.find(key(row_id, fingerprint))
         if slot < 0:
-            raise KeyError(row_id)
-        self._marked += self._done.mark(slot)
-        if self.kept is None:
-            return -1
-        return self.keep(self._done.number(slot))
+            return None
+        self._marked += done.mark(slot)
+        status = STATUSES[done.code(slot)]
+        return status, -1 if self.kept is None else self.keep(done.number(slot))
 
     @property
     def superseded(self) -> int:
@@ -70,9 +68,8 @@ class ResumeIndex(TidyLines):
 
 
 def _count(fd: int) -> int:
-    """How many lines the file has."""
-    found = at = 0
-    while block := os.pread(fd, BLOCK, at):
-        found += block.count(b"\n")
-        at += len(block)
-    return found
+    """How many lines the file has; to iterate is twice as fast as to count line feeds."""
+    count = 0
+    for _ in lines(fd):
+        count += 1
+    return count

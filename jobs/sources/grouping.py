@@ -61,29 +61,26 @@ class Grouped:
         known: OrderedDict[int, None] = OrderedDict()
         broken: SourceError | None = None
         read = 0
-        async with aclosing(self._source.requests()) as rows:
-            while True:
-                try:
-                    row = await anext(rows, None)
-                except SourceError as error:
-                    row, broken = None, error
-                if row is None:
-                    break
-                beginning = self._beginning(row)
-                if beginning is None or beginning not in known:
-                    if beginning is not None:
-                        known[beginning] = None
-                        if len(known) > KNOWN:
-                            known.popitem(last=False)
-                    yield row
-                    continue
-                known.move_to_end(beginning)
-                ahead.add(beginning, row)
-                read += 1
-                if not read % BREATH:
-                    await sleep(0)  # what was given is sent meanwhile
-                while ahead.rows > self._window or ahead.size > self._room:
-                    yield self._given(ahead.take())
+        try:
+            async with aclosing(self._source.requests()) as rows:
+                async for row in rows:
+                    beginning = self._beginning(row)
+                    if beginning is None or beginning not in known:
+                        if beginning is not None:
+                            known[beginning] = None
+                            if len(known) > KNOWN:
+                                known.popitem(last=False)
+                        yield row
+                        continue
+                    known.move_to_end(beginning)
+                    ahead.add(beginning, row)
+                    read += 1
+                    if not read % BREATH:
+                        await sleep(0)  # what was given is sent meanwhile
+                    while ahead.rows > self._window or ahead.size > self._room:
+                        yield self._given(ahead.take())
+        except SourceError as error:
+            broken = error
         while ahead.rows:
             yield self._given(ahead.take())
         if broken is not None:
