@@ -115,6 +115,7 @@ class Tally:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self.started = JobStarted(None, "", "", 0, None, None)
+        self._labels: tuple[str, ...] = ("",)
         self.rows: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.retries: Counter[str] = Counter()
@@ -161,6 +162,7 @@ class Tally:
                 self.cache_lost = event.reason
             case JobStarted():
                 self.started = event
+                self._labels = (event.model, *event.fallbacks)
             case Draining() | Noted():
                 pass
             case DocumentRead() | ChunksCounted() | ChunkEnded():
@@ -195,7 +197,7 @@ class Tally:
         if (how := reuse(result)) is not None:
             self.reused[how] += 1
             return
-        self.bill.add(result, (self.started.model, *self.started.fallbacks))
+        self.bill.add(result, self._labels)
         if result.usage is not None:
             self.usage += result.usage
         if result.metrics is not None:
