@@ -16,7 +16,7 @@ from msgspec import Struct
 WIDTH = 760
 LEFT = 150
 """Where the bars begin."""
-RIGHT = 560
+RIGHT = 490
 """Where the largest value that the scale has would end."""
 ROW, BAR = 26, 16
 TOP = 60
