@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..errors import SinkError
 from ..model import Result, Row, Status, Tidied
@@ -73,6 +73,22 @@ class FileSink:
         if self._order is not None:
             self._order.place(row.id, line)
         return status
+
+    def take_all(self, rows: Sequence[tuple[str, str]]) -> list[Status | None]:
+        """As :meth:`expect` for rows that come one after the other: their ids and fingerprints.
+
+        Who gets None for a row calls :meth:`expect` when it is read in full.
+        """
+        found = self.index.take_all(rows)
+        statuses = [None if taken is None else taken[0] for taken in found]
+        self.skipped.update(status for status in statuses if status is not None)
+        if self._order is not None:
+            for (row_id, _), taken in zip(rows, found, strict=True):
+                if taken is None:
+                    self._order.expect(row_id)
+                else:
+                    self._order.place(row_id, taken[1])
+        return statuses
 
     async def write(self, result: Result) -> None:
         """Returns when the line is with the operating system. Raises SinkError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Self, get_args
 
 from ..manifest.account import Account
@@ -172,6 +172,10 @@ class TidyLines(OutputLines):
 
         None where the row is to run. The number is that of the line, where numbers are kept.
         """
+
+    def take_all(self, rows: Iterable[tuple[str, str]]) -> list[tuple[Status, int] | None]:
+        """The same for many."""
+        return [self.take(row_id, fingerprint) for row_id, fingerprint in rows]
 
     def append(self) -> int:
         """A line of this run was written, and is to be put in order; its number."""

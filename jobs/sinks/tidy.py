@@ -31,6 +31,9 @@ class InputOrder:
         self._open: dict[str, int] = {}
 
     def expect(self, row_id: str) -> None:
+        """Its place is here; to say so again moves nothing."""
+        if row_id in self._open:
+            return
         self._open[row_id] = len(self._lines)
         self._lines.append(_OPEN)
 

@@ -307,3 +307,23 @@ async def test_no_permission_is_said(open_folder: Path, as_nobody: Callable[[], 
         pytest.raises(SinkError, match=r"out\.jsonl: no permission to read"),
     ):
         open_output(str(path))
+
+
+@pytest.mark.parametrize("order", ["finish", "input"])
+async def test_many_rows_are_told_of_at_once_as_one_by_one(tmp_path: Path, order: str) -> None:
+    path = tmp_path / "out.jsonl"
+    lines = {f"q{i}": encode(sample(f"q{i}", "truncated" if i == 4 else "ok")) for i in (4, 1, 3)}
+    path.write_bytes(b"".join(lines.values()))
+    sink = file_sink(path, order=order)
+    told = sink.take_all([(f"q{i}", "f1") for i in range(1, 4)])
+    assert told == ["ok", None, "ok"]
+    assert sink.take_all([("q4", "f1"), ("q1", "f2")]) == ["truncated", None]
+    assert sink.skipped == {"ok": 2, "truncated": 1}
+    assert await sink.expect(request("q2")) is None
+    await sink.write(sample("q2"))
+    assert (await sink.finish()).dropped == 0
+    await sink.aclose()
+    finished = [*lines.values(), encode(sample("q2"))]
+    if order == "input":
+        finished = [lines["q1"], encode(sample("q2")), lines["q3"], lines["q4"]]
+    assert path.read_bytes() == b"".join(finished)
