@@ -113,12 +113,25 @@ class Breaker:
         self._outcomes.append(None)
         if probe and self.opened_at is not None:
             outage = self._now() - self.opened_at
-            self.opened_at = None
-            self.probing = False
-            self._cooldown = COOLDOWN
-            self._outcomes.clear()
-            self._down.clear()
+            self._close()
             self._observe(BreakerClosed(self._label, round(outage, 3)))
+
+    def _close(self) -> None:
+        self.opened_at = None
+        self.probing = False
+        self._cooldown = COOLDOWN
+        self._outcomes.clear()
+        self._down.clear()
+
+    def told_out(self, reason: str, cooldown: float) -> None:
+        """Another process of the job found that nobody answers; it has said so already."""
+        if self.opened_at is None:
+            self._open_for(reason, cooldown)
+
+    def told_back(self) -> None:
+        """Another process of the job was answered."""
+        if self.opened_at is not None:
+            self._close()
 
     def stormed(self) -> None:
         """A row was refused that had been sent after the last pause."""
@@ -162,11 +175,14 @@ class Breaker:
         return len(self._down) >= DOWN or failures >= FAILING
 
     def _open(self, error: ProviderError, cooldown: float) -> None:
+        self._open_for(str(error), cooldown)
+        self._observe(BreakerOpened(self._label, str(error), cooldown))
+
+    def _open_for(self, reason: str, cooldown: float) -> None:
         now = self._now()
-        self.reason = str(error)
+        self.reason = reason
         self.opened_at = now
         self.ready_at = now + cooldown
-        self._observe(BreakerOpened(self._label, str(error), cooldown))
 
     def __repr__(self) -> str:
         return "<Breaker closed>" if self.closed else f"<Breaker open, probing={self.probing}>"

@@ -116,6 +116,22 @@ class Routes:
             lane.gate.restart()
         self.changed()
 
+    def told_out(self, label: str, reason: str, cooldown: float) -> None:
+        """Another process of the job finds that this lane does not answer."""
+        for lane in self.lanes:
+            if lane.label == label and lane.breaker.closed:
+                lane.breaker.told_out(reason, cooldown)
+                lane.gate.turn_away()
+                self.changed()
+
+    def told_back(self, label: str) -> None:
+        """Another process of the job was answered on this lane."""
+        for lane in self.lanes:
+            if lane.label == label and not lane.breaker.closed:
+                lane.breaker.told_back()
+                lane.gate.restart()
+                self.changed()
+
     def last_error(self) -> ProviderError:
         """Why a row that was never sent can't be: every lane is out of the job."""
         return next(lane.dead for lane in reversed(self.lanes) if lane.dead is not None)

@@ -29,18 +29,21 @@ from .model import Row
 from .pipeline import Pipeline, import_senders, run_loop
 from .preparation import row_parser
 from .reuseplan import ReusePlan
+from .routes import Routes
 from .workers.channel import Channel
 from .workers.inbox import Inbox, Outbox, tell
 from .workers.limits import Limits, Paid, Unpaid
 from .workers.messages import (
     Answered,
     Aside,
+    Back,
     Broken,
     Bye,
     Ending,
     Finish,
     Learned,
     Line,
+    Out,
     Setup,
     ToWorker,
     Verdict,
@@ -118,7 +121,7 @@ class Worker:
         self.drain.listen(self._stopped)
         async with reuse.open(observe, begun=True), pipeline.asking(observe) as routes:
             inbox = Inbox(channel, self._parse, lambda: routes.width, pipeline.clock)
-            listening = asyncio.create_task(self._listen(inbox))
+            listening = asyncio.create_task(self._listen(inbox, routes))
             try:
                 await pipeline.pump(
                     inbox,
@@ -145,7 +148,7 @@ class Worker:
         now = self.pipeline.clock.now()
         return self.parser.parse(line.text, line.number, source.path, source.format, now)
 
-    async def _listen(self, inbox: Inbox) -> None:
+    async def _listen(self, inbox: Inbox, routes: Routes) -> None:
         while (message := await self.channel.get()) is not None:
             match message:
                 case Line():
@@ -160,6 +163,10 @@ class Worker:
                     self._learned(message)
                 case Limits() | Paid() | Unpaid():
                     self.leasing.take(message)
+                case Out():
+                    routes.told_out(message.route, message.reason, message.cooldown)
+                case Back():
+                    routes.told_back(message.route)
                 case Ending():
                     self.told = True
                     self.drain.request(Stop(message.cause, message.message))

@@ -201,3 +201,25 @@ def test_a_server_that_says_when_it_is_back_is_left_alone_until_then() -> None:
 
 def test_what_this_machine_lacks_is_no_outage_of_the_server() -> None:
     assert not counts(OutOfConnections("no port left"))
+
+
+def test_what_another_process_finds_holds_here_and_is_told_by_nobody_again() -> None:
+    case = Case()
+    case.breaker.told_out("HTTP 503", 4.0)
+    case.breaker.told_out("another reason", 60.0)
+    assert not case.breaker.closed
+    assert not case.breaker.admits_probe()
+    case.now += 4.0
+    assert case.breaker.admits_probe()
+    case.breaker.told_back()
+    case.breaker.told_back()
+    assert case.breaker.closed
+    assert case.events == []
+
+
+def test_a_probe_that_is_answered_after_all_tells_the_end_of_what_another_found() -> None:
+    case = Case()
+    case.breaker.told_out("HTTP 503", 4.0)
+    case.now += 5.0
+    case.probe(None)
+    assert case.events == [BreakerClosed("x/m", 5.0)]

@@ -20,8 +20,8 @@ class Chorus:
     """Workers are known by their numbers; ``now`` is a monotonic time in seconds.
 
     ``starts`` are how many requests each of them may have in flight before it finds out more: what
-    is told of that is the sum. A route is out from the first worker that gets no answer to the last
-    one that has them again, and is out of the job when the first one says so.
+    is told of that is the sum. A route is out from the first worker that gets no answer to the
+    first one that has them again, and is out of the job when the first one says so.
     """
 
     def __init__(
@@ -31,8 +31,7 @@ class Chorus:
         self._now = now
         self._starts = starts
         self._widths: dict[str, dict[int, int]] = {}
-        self._out: dict[str, set[int]] = {}
-        self._since: dict[str, float] = {}
+        self._out_since: dict[str, float] = {}
         self._said: set[Noted | tuple[str, str]] = set()
 
     def heard(self, number: int, event: Event) -> None:
@@ -41,15 +40,15 @@ class Chorus:
             case ConcurrencyChanged():
                 self._resized(number, event)
             case BreakerOpened():
-                out = self._out.setdefault(event.route, set())
-                if not out:
-                    self._since[event.route] = self._now()
+                if event.route not in self._out_since:
+                    self._out_since[event.route] = self._now()
                     self._observe(event)
-                out.add(number)
             case BreakerClosed():
-                self._answers(number, event.route)
+                since = self._out_since.pop(event.route, None)
+                if since is not None:
+                    self._observe(BreakerClosed(event.route, round(self._now() - since, 3)))
             case RouteStopped():
-                self._answers(number, event.route)
+                self._out_since.pop(event.route, None)
                 self._once(("stopped", event.route), event)
             case Noted():  # each worker finds the same
                 self._once(event, event)
@@ -60,8 +59,6 @@ class Chorus:
 
     def left(self, number: int) -> None:
         """The worker is gone; another one of this number begins anew."""
-        for route in tuple(self._out):
-            self._answers(number, route)
         for route, widths in self._widths.items():
             start = self._starts.get(number, widths[number])
             if widths[number] != start:
@@ -74,19 +71,10 @@ class Chorus:
         now = sum(widths.values())
         self._observe(ConcurrencyChanged(event.route, before, now, event.reason))
 
-    def _answers(self, number: int, route: str) -> None:
-        out = self._out.get(route)
-        if out is None or number not in out:
-            return
-        out.discard(number)
-        if not out:
-            outage = self._now() - self._since[route]
-            self._observe(BreakerClosed(route, round(outage, 3)))
-
     def _once(self, what: Noted | tuple[str, str], event: Event) -> None:
         if what not in self._said:
             self._said.add(what)
             self._observe(event)
 
     def __repr__(self) -> str:
-        return f"<Chorus: out {self._out}, in flight {self._widths}>"
+        return f"<Chorus: out {list(self._out_since)}, in flight {self._widths}>"

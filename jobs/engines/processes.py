@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator
 
 from ..drain import Drain, Stop
 from ..errors import LlmbatchError, SourceError
-from ..events import Draining, Event, Noted, SourceWaited
+from ..events import BreakerClosed, BreakerOpened, Draining, Event, Noted, SourceWaited
 from ..ports import Clock, Observer, Sink
+from ..workers import messages
 from ..workers.crew import Crew, RawSource
 from ..workers.messages import (
     Broken,
@@ -256,8 +257,19 @@ class ProcessEngine:
         if isinstance(event, Draining):
             self._draining.append(event)
             self._check_drained()
+            return
+        self._chorus.heard(number, event)
+        # Whether somebody answers there is found out by one of them for all.
+        news: messages.Out | messages.Back
+        if isinstance(event, BreakerOpened):
+            news = messages.Out(event.route, event.reason, event.cooldown)
+        elif isinstance(event, BreakerClosed):
+            news = messages.Back(event.route)
         else:
-            self._chorus.heard(number, event)
+            return
+        for place in self._places.values():
+            if place.hand.number != number:
+                place.hand.channel.send(news)
 
     def _check_drained(self) -> None:
         """All workers have said how many rows are under way: that is told once."""

@@ -80,6 +80,20 @@ class Aside(Struct, frozen=True, tag=9, array_like=True, gc=False):
     hopeless: bool = False
 
 
+class Out(Struct, frozen=True, tag=10, array_like=True, gc=False):
+    """Another worker finds that nobody answers on the route of this label: leave it alone."""
+
+    route: str
+    reason: str
+    cooldown: float
+
+
+class Back(Struct, frozen=True, tag=11, array_like=True, gc=False):
+    """Another worker was answered on it."""
+
+    route: str
+
+
 class Want(Struct, frozen=True, tag=20, array_like=True, gc=False):
     """The worker has room for so many rows more."""
 
@@ -115,12 +129,6 @@ class SetAside(Struct, frozen=True, tag=25, array_like=True, gc=False):
     ticket: int
     money: str
     tokens: int
-
-
-class Dropped(Struct, frozen=True, tag=26, array_like=True, gc=False):
-    """Nobody waits for this ticket any more; what was granted meanwhile is given back."""
-
-    ticket: int
 
 
 class Spent(Struct, frozen=True, tag=28, array_like=True, gc=False):
@@ -169,7 +177,19 @@ class Bye(Struct, frozen=True, tag=30, array_like=True, gc=False):
 
 
 ToWorker = (
-    Setup | Line | Verdict | Answered | Ending | Finish | Aside | Limits | Paid | Unpaid | Learned
+    Setup
+    | Line
+    | Verdict
+    | Answered
+    | Ending
+    | Finish
+    | Aside
+    | Out
+    | Back
+    | Limits
+    | Paid
+    | Unpaid
+    | Learned
 )
 FromWorker = (
     Want
@@ -178,7 +198,6 @@ FromWorker = (
     | Happened
     | Pay
     | SetAside
-    | Dropped
     | Settled
     | Spent
     | Spender

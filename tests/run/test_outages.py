@@ -45,11 +45,13 @@ def every_row_is_ok(desk: Desk, rows: int = ROWS) -> None:
     assert all(r["output"] == f"You said: say {r['line']}" for r in results.values())
 
 
-@pytest.mark.parametrize("kind", ["refused", "http503"])
-async def test_an_outage_in_the_middle_costs_no_row(desk: Desk, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "processes"), [("refused", "1"), ("http503", "1"), ("refused", "2"), ("http503", "3")]
+)
+async def test_an_outage_in_the_middle_costs_no_row(desk: Desk, kind: str, processes: str) -> None:
     desk.prompts(ROWS)
     watch = Watch(desk.server, answer(delay=0.001))
-    async with desk.running(*EIGHT) as job:
+    async with desk.running(*EIGHT, "--processes", processes) as job:
         await watch.requests(20)
         await end_of_the_world(desk, watch, kind)
         await job.heard(AWAY)
