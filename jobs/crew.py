@@ -18,6 +18,7 @@ from .limits.adaptive import START
 from .limits.gate import budget_of
 from .limits.leases import Leases
 from .limits.line import Line
+from .looplag import LagMeter
 from .pipeline import Pipeline
 from .ports import Observer, Sink
 from .preparation import Preparation
@@ -88,8 +89,11 @@ class Workers:
         self._reuse = reuse
         self._size = size
 
-    async def ask(self, source: RawSource, sink: Sink, observe: Observer) -> None:
-        """Ask every row of the source. Raises as :class:`.engines.processes.ProcessEngine`."""
+    async def ask(self, source: RawSource, sink: Sink, observe: Observer, lag: LagMeter) -> None:
+        """Ask every row of the source; ``lag`` is told of the workers' loops.
+
+        Raises as :class:`.engines.processes.ProcessEngine`.
+        """
         pipeline, prepared = self._pipeline, self._prepared
         answers = self._reuse.answers(sink)
         twice = all(source.rereadable for source in prepared.inputs)
@@ -103,6 +107,7 @@ class Workers:
             desks=self._desks(observe),
             starts={number: self._start(number) for number in range(1, self._size + 1)},
             max_outage=pipeline.config.max_outage,
+            lagged=lag.elsewhere,
         )
         engine = ProcessEngine(crew, drain=pipeline.drain, clock=pipeline.clock, observer=observe)
         await engine.run(source, sink)

@@ -17,6 +17,7 @@ from .errors import SourceError
 from .events import Event
 from .halts.canary import Canary, CanarySource, Rows, spread
 from .halts.halting import Halting
+from .looplag import LagMeter
 from .model import Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
 from .ports import Observer, Sink, Worker
@@ -115,7 +116,7 @@ class _Job:
             return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
 
         async with (
-            self._asking(observe) as ask,
+            self._asking(observe, tally.lag) as ask,
             pipeline.output(self._open_output) as sink,
             tally.lag,
         ):
@@ -130,13 +131,13 @@ class _Job:
         return summary
 
     @asynccontextmanager
-    async def _asking(self, observe: Observer) -> AsyncGenerator[Ask, None]:
+    async def _asking(self, observe: Observer, lag: LagMeter) -> AsyncGenerator[Ask, None]:
         """How the rows of a source are asked, in this process or in several; until it is closed."""
         pipeline, reuse = self.pipeline, self.reuse
         if self.processes > 1:
             await reuse.check_cache()
             workers = Workers(pipeline, self.prepared, reuse, self.processes)
-            yield lambda source, sink: workers.ask(source, sink, observe)
+            yield lambda source, sink: workers.ask(source, sink, observe, lag)
             return
         import_senders()
         async with reuse.open(observe), pipeline.asking(observe) as routes:

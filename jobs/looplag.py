@@ -36,6 +36,8 @@ class LoopLag(Struct, frozen=True):
 class LagMeter:
     """Measures while it is entered. ``now`` is a monotonic time in seconds.
 
+    Of a job with workers :meth:`elsewhere` is told of theirs, and the worst of each figure stands.
+
     Looks that were due while the loop was held up count as well, each with its own delay: else one
     stop of a second would weigh as much as 50 ms without one.
     """
@@ -46,6 +48,11 @@ class LagMeter:
         self._longest = 0.0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._others: list[LoopLag] = []
+
+    def elsewhere(self, lag: LoopLag) -> None:
+        """What another process of the job measured, to its end."""
+        self._others.append(lag)
 
     async def __aenter__(self) -> None:
         self._expect(asyncio.get_running_loop())
@@ -57,12 +64,21 @@ class LagMeter:
     @property
     def figures(self) -> LoopLag | None:
         """So far; None before the first look."""
-        late = self._late
+        found = [*self._others, *self._own()]
+        if not found:
+            return None
+        return LoopLag(
+            max(lag.p50_s for lag in found),
+            max(lag.p99_s for lag in found),
+            max(lag.max_s for lag in found),
+        )
+
+    def _own(self) -> list[LoopLag]:
+        late, longest = self._late, self._longest
         p50, p99 = late.percentile(50), late.percentile(99)
         if p50 is None or p99 is None:
-            return None
-        longest = self._longest
-        return LoopLag(*(round(min(value, longest), 6) for value in (p50, p99, longest)))
+            return []
+        return [LoopLag(*(round(min(value, longest), 6) for value in (p50, p99, longest)))]
 
     def _expect(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = self._now() + EVERY

@@ -57,7 +57,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     up, ``bound`` says what bounded the run.
     ``uncertain`` counts attempts that broke off and may have been billed, nobody knows for what;
     ``budget`` is set where there is one, ``analysis`` where documents were analysed: rows are their
-    chunks and folds then. ``loop_lag`` is how late this process came to what was due.
+    chunks and folds then. ``loop_lag`` is how late the event loop came to what was due.
     """
 
     output: str

@@ -25,6 +25,7 @@ from .events import Event
 from .garbage import in_flight_at_most, look_rarely
 from .lanes import Part
 from .limits.leased import Leasing
+from .looplag import LagMeter
 from .model import Row
 from .pipeline import Pipeline, import_senders, run_loop
 from .preparation import row_parser
@@ -72,11 +73,12 @@ async def _work(sock: socket.socket) -> None:
         leave()
     order = Order.of(setup.data)
     look_rarely(in_flight_at_most(order.config))
+    lag = LagMeter()
     try:
-        await Worker(channel, order).run()
+        await Worker(channel, order).run(lag)
     except LlmbatchError as error:
         channel.send(Broken(pickle.dumps(error)))
-    channel.send(Bye())
+    channel.send(Bye(lag.figures))
     await channel.aclose()
 
 
@@ -109,8 +111,8 @@ class Worker:
             self.reuse.warm()
         self.told = False  # whether the job knows that this worker ends, or said so itself
 
-    async def run(self) -> None:
-        """Until the job has no more rows, or drains."""
+    async def run(self, lag: LagMeter) -> None:
+        """Until the job has no more rows, or drains; ``lag`` is measured meanwhile."""
         pipeline, channel, reuse = self.pipeline, self.channel, self.reuse
 
         def observe(event: Event) -> None:
@@ -119,7 +121,7 @@ class Worker:
         import_senders()
         pipeline.prices.prepare()
         self.drain.listen(self._stopped)
-        async with reuse.open(observe, begun=True), pipeline.asking(observe) as routes:
+        async with lag, reuse.open(observe, begun=True), pipeline.asking(observe) as routes:
             inbox = Inbox(channel, self._parse, lambda: routes.width, pipeline.clock)
             listening = asyncio.create_task(self._listen(inbox, routes))
             try:

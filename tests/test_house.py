@@ -86,7 +86,7 @@ ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(STAGES - {"call"}, VALUES),
 }
 ALLOWED["providers"] = VALUES | {"keys"}
-ALLOWED["workers"] = VALUES
+ALLOWED["workers"] = VALUES | {"looplag"}
 ALLOWED["limits"] = VALUES | {"workers"}
 ALLOWED["engines"] = VALUES | {"workers"}
 ALLOWED["sinks"] = VALUES | {"manifest", "spans", "wholefile"}

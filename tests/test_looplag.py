@@ -123,3 +123,11 @@ def test_a_person_reads_of_it_only_where_it_was_bad(
         assert "p99 100 ms, at most 1.25 s" in line
         assert "--concurrency" in line
         assert "--processes" in line
+
+
+def test_the_worst_of_all_processes_is_told() -> None:
+    meter = LagMeter(lambda: 0.0)
+    assert meter.figures is None
+    meter.elsewhere(LoopLag(0.001, 0.2, 0.3))
+    meter.elsewhere(LoopLag(0.002, 0.1, 0.9))
+    assert meter.figures == LoopLag(0.002, 0.2, 0.9)

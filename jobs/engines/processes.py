@@ -149,6 +149,8 @@ class ProcessEngine:
                 case Broken():
                     raise pickle.loads(message.error)  # noqa: S301 - our own process
                 case Bye():
+                    if message.lag is not None:
+                        self._crew.lagged(message.lag)
                     return True
                 case _:
                     self._crew.desks[type(message)].take(place.hand, message)

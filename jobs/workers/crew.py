@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from ..looplag import LoopLag
 from ..reuse.claims import Claims
 from .messages import FromWorker
 from .process import Hand
@@ -43,7 +44,8 @@ class Crew(Struct, frozen=True, kw_only=True):
     ``sources`` are the places of the inputs by their paths, ``default_id`` names a row that nobody
     looked into, ``claims`` says which rows ask the same. Each of the ``desks`` takes the messages
     of one type. ``starts`` are how many requests each may have in flight at first where that is
-    found out, ``max_outage`` the seconds without an answer that end a job.
+    found out, ``max_outage`` the seconds without an answer that end a job. ``lagged`` is told how
+    late the event loop of each was.
     """
 
     size: int
@@ -55,3 +57,4 @@ class Crew(Struct, frozen=True, kw_only=True):
     desks: Mapping[type, Desk] = {}
     starts: Mapping[int, int] = {}
     max_outage: float = math.inf
+    lagged: Callable[[LoopLag], None] = lambda lag: None  # noqa: ARG005

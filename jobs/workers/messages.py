@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ..drain import Cause
+from ..looplag import LoopLag
 from .limits import (
     Accepted,
     Heard,
@@ -173,7 +174,9 @@ class Broken(Struct, frozen=True, tag=29, array_like=True, gc=False):
 
 
 class Bye(Struct, frozen=True, tag=30, array_like=True, gc=False):
-    """The worker has nothing left to do."""
+    """The worker has nothing left to do; how late its event loop was."""
+
+    lag: LoopLag | None = None
 
 
 ToWorker = (

@@ -27,6 +27,7 @@ async def test_every_row_has_its_answer_once_whichever_worker_asked_it(
     assert all(line["output"] == f"You said: say {line['id'][1:]}" for line in lines)
     assert all(line["metadata"] == {"tag": int(line["id"][1:])} for line in lines)
     assert len(desk.server.calls) == 300
+    assert desk.summary()["loop_lag"]["max_s"] > 0
     if order == "input":
         assert [line["line"] for line in lines] == list(range(1, 301))
     again = await desk.run("in.jsonl", *TWO)
