@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 _SPREAD = 0x9E37_79B9_7F4A_7C15  # 2**64 / the golden ratio: neighbouring keys land far apart
 _EMPTY = 0
+_LOWER, _UPPER = (0, 1) if sys.byteorder == "little" else (1, 0)
+
+
+def halves(keys: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """The lower and the upper 32 bits of 64-bit hashes of any sign.
+
+    Of many at a time, and Python reckons faster with numbers of that size.
+    """
+    parts = memoryview(array("q", keys)).cast("B").cast("I").tolist()
+    return zip(parts[_LOWER::2], parts[_UPPER::2], strict=True)
 
 
 class CompactMap:

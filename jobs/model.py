@@ -154,7 +154,7 @@ class Rejected(Struct, frozen=True, kw_only=True):
 Row = Request | Rejected
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens of one request as the provider counted them.
 
     ``cached_tokens`` are part of ``input_tokens``, ``reasoning_tokens`` of ``output_tokens``.

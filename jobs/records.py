@@ -6,7 +6,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, cast, get_args
 
 import msgspec
@@ -108,6 +108,14 @@ def read(line: bytes) -> Stored | None:
         return None
     except (ValueError, RecursionError):  # DecodeError and UnicodeDecodeError are ValueErrors
         return _read_patiently(line)
+
+
+def read_all(lines: Sequence[bytes]) -> list[Stored | None]:
+    """The same for many; fastest for lines of ``--format jsonl``."""
+    try:
+        return list(map(_read_native, lines))
+    except (ValueError, RecursionError):
+        return [read(line) for line in lines]
 
 
 def decode(line: bytes) -> Result:
@@ -267,8 +275,7 @@ _decode_batch = msgspec.json.Decoder(_Batch).decode
 
 
 def _stored(line: _Batch) -> Stored | None:
-    status = _status(line)
-    if status is None:
+    if (status := _status(line)) is None:
         return None
     return StoredBatch(line.custom_id, line.id.removeprefix(BATCH_PREFIX), status)
 

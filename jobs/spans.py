@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from .compact import halves
 
 GROUP = 16
 """Things whose place is one and the same: the first byte of the first of them."""
@@ -14,7 +16,7 @@ ROOM = 1 << 16
 ALIKE = 4
 """Entries that can't be told apart and may stand beside each other."""
 
-_MASK64 = 0xFFFF_FFFF_FFFF_FFFF
+_LOW = 0xFFFF_FFFF
 _FEWEST, _USUAL, _MOST = 1 << 10, 1 << 16, 1 << 23  # slots of the first of several tables
 _FULL = 0.8
 
@@ -35,9 +37,8 @@ class SpanTable:
         self._begins = array("Q")
         self._left = 0
         self._edge = 0
-        self._tables: list[_Table] = []
         slots = _USUAL if expected is None else int(expected / _FULL) + 2
-        self._extend(min(max(slots, _FEWEST), _MOST))
+        self._tables = [_Table(min(max(slots, _FEWEST), _MOST), 0)]
 
     def put(self, key: int, offset: int) -> None:
         """Remember that it begins at this byte; ``key`` is a hash of any sign."""
@@ -46,12 +47,33 @@ class SpanTable:
             self._left = GROUP
             self._edge = offset + ROOM
         self._left -= 1
-        table, groups = self._tables[-1], len(self._begins)
-        if groups - table.base > table.most:
-            self._extend(len(table.slots))
-            table = self._tables[-1]
-        if table.put(key & _MASK64, groups - table.base):
-            self._extend(2 * len(table.slots))
+        group = len(self._begins)
+        while not self._tables[-1].put(key, group):
+            self._extend(group)
+
+    def put_all(self, keys: Sequence[int], offsets: Sequence[int]) -> None:
+        """The same for many, in the order of the bytes at which they begin."""
+        groups = self._groups(offsets)
+        begin = self._tables[-1].put_all(keys, groups)
+        while begin < len(keys):
+            self._extend(groups[begin])
+            begin += self._tables[-1].put_all(keys[begin:], groups[begin:])
+
+    def _groups(self, offsets: Sequence[int]) -> list[int]:
+        """The number of the group that each one is in, from 1."""
+        begins, left, edge = self._begins, self._left, self._edge
+        groups = []
+        number = len(begins)
+        for offset in offsets:
+            if not left or offset >= edge:
+                begins.append(offset)
+                number += 1
+                left = GROUP
+                edge = offset + ROOM
+            left -= 1
+            groups.append(number)
+        self._left, self._edge = left, edge
+        return groups
 
     def find(self, key: int) -> Iterator[tuple[int, int | None]]:
         """First byte, and the byte behind, of every span where it may be; None is the file's end.
@@ -60,7 +82,7 @@ class SpanTable:
         """
         begins = self._begins
         for table in reversed(self._tables):
-            for number in table.find(key & _MASK64):
+            for number in table.find(key):
                 group = table.base + number - 1
                 yield begins[group], begins[group + 1] if group + 1 < len(begins) else None
 
@@ -69,9 +91,11 @@ class SpanTable:
         """Bytes."""
         return 8 * len(self._begins) + sum(4 * len(table.slots) for table in self._tables)
 
-    def _extend(self, slots: int) -> None:
-        base = max(len(self._begins) - 1, 0)  # its last group may get more things
-        self._tables.append(_Table(slots, base))
+    def _extend(self, group: int) -> None:
+        """The last table has no room for that group, nor for any that follows."""
+        last = self._tables[-1]
+        slots = len(last.slots)
+        self._tables.append(_Table(slots if last.room else 2 * slots, group - 1))
 
     def __repr__(self) -> str:
         return f"SpanTable({len(self._tables)} tables, {self.size} bytes)"
@@ -83,20 +107,22 @@ class _Table:
     Open addressing.
     """
 
-    __slots__ = ("_bits", "_room", "_tags", "base", "most", "slots")
+    __slots__ = ("_bits", "_tags", "base", "most", "room", "slots")
 
     def __init__(self, slots: int, base: int) -> None:
         self.base = base
         self.slots = array("I", [0]) * slots
-        self._room = int(slots * _FULL)
-        self._bits = (self._room + 2).bit_length()
+        self.room = int(slots * _FULL)
+        self._bits = (self.room + 2).bit_length()
         self.most = (1 << self._bits) - 1
         self._tags = (1 << 32 - self._bits) - 1
 
-    def put(self, key: int, number: int) -> bool:
-        """True where the table is full now."""
-        slots, bits = self.slots, self._bits
-        place = key % len(slots)
+    def put(self, key: int, group: int) -> bool:
+        """False where it has no room for it."""
+        slots, bits, number = self.slots, self._bits, group - self.base
+        if not self.room or number > self.most:
+            return False
+        place = (key & _LOW) % len(slots)
         tag = key >> 40 & self._tags
         alike = 0
         while there := slots[place]:
@@ -104,17 +130,43 @@ class _Table:
                 alike += 1
                 if alike == ALIKE:
                     slots[place] = tag << bits | number
-                    return False
+                    return True
             place += 1
             if place == len(slots):
                 place = 0
         slots[place] = tag << bits | number
-        self._room -= 1
-        return not self._room
+        self.room -= 1
+        return True
+
+    def put_all(self, keys: Sequence[int], groups: Sequence[int]) -> int:
+        """The same for many: how many of them, from the first one on, it had room for."""
+        slots, bits, tags, base = self.slots, self._bits, self._tags, self.base
+        size, room, highest = len(slots), self.room, base + self.most
+        done = 0
+        for (lower, upper), group in zip(halves(keys), groups, strict=True):
+            if not room or group > highest:
+                break
+            done += 1
+            place = lower % size
+            tag = upper >> 8 & tags
+            alike = 0
+            while there := slots[place]:
+                if there >> bits == tag:
+                    alike += 1
+                    if alike == ALIKE:
+                        break
+                place += 1
+                if place == size:
+                    place = 0
+            else:
+                room -= 1
+            slots[place] = tag << bits | group - base
+        self.room = room
+        return done
 
     def find(self, key: int) -> Iterator[int]:
         slots, bits = self.slots, self._bits
-        place = key % len(slots)
+        place = (key & _LOW) % len(slots)
         tag = key >> 40 & self._tags
         while there := slots[place]:
             if there >> bits == tag:

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"dialects", "model"},
     "fitting": {"dialects", "errors", "model"},
     "compact": set(),
-    "spans": set(),
+    "spans": {"compact"},
     "histogram": set(),
     "clock": set(),
     "looplag": {"histogram"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +27,33 @@ def test_everything_is_found_by_its_hash(things: list[tuple[int, int]], known: b
         where[key] = offset
         offset += length
     assert all(leads_to(table, key, at) for key, at in where.items())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(THINGS, max_size=5), st.sampled_from([None, 0, 1500]))
+def test_many_are_put_as_one_by_one(blocks: list[list[tuple[int, int]]], known: int | None) -> None:
+    alone, together, offset = SpanTable(known), SpanTable(known), 0
+    for block in blocks:
+        keys = [key - 2**63 for key, _ in block]
+        offsets = list(accumulate((length for _, length in block), initial=offset))
+        offset = offsets.pop()
+        together.put_all(keys, offsets)
+        for key, at in zip(keys, offsets, strict=True):
+            alone.put(key, at)
+        for key in keys:
+            assert [*together.find(key)] == [*alone.find(key)]
+    assert together.size == alone.size
+
+
+def test_many_find_room_in_further_tables() -> None:
+    alone, together = SpanTable(100), SpanTable(100)
+    keys, offsets = [hash(f"row {n}") for n in range(20_000)], range(0, 20_000 * 9_000, 9_000)
+    together.put_all(keys, offsets)
+    for key, at in zip(keys, offsets, strict=True):
+        alone.put(key, at)
+    assert together.size == alone.size
+    assert all([*together.find(key)] == [*alone.find(key)] for key in keys)
+    assert all(leads_to(together, key, at) for key, at in zip(keys, offsets, strict=True))
 
 
 def test_a_thing_costs_six_bytes_where_their_number_is_known_and_grows_where_not() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from ..model import Result
 from ..records import Stored
@@ -34,6 +35,23 @@ class Account:
             self._usd = (self._usd or 0.0) + times * line.cost_usd
         elif usage is not None:
             self.unpriced += times
+
+    def add_all(self, lines: Iterable[Stored]) -> None:
+        """Count many in."""
+        statuses, tokens, unpriced, usd = [], 0, 0, self._usd
+        for line in lines:
+            statuses.append(line.status)
+            usage, cost = line.usage, line.cost_usd
+            if usage is not None:
+                tokens += usage.input_tokens + usage.output_tokens
+            if cost is not None:
+                usd = (usd or 0.0) + cost
+            elif usage is not None:
+                unpriced += 1
+        self.rows.update(statuses)
+        self.tokens += tokens
+        self.unpriced += unpriced
+        self._usd = usd
 
     def __repr__(self) -> str:
         return f"<Account {dict(self.rows)}, {self.tokens} tokens, {self.usd} USD>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -13,10 +14,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import SinkError
 from ..model import GOOD, Status, Usage
-from ..records import Format, Stored
+from ..records import Format, Stored, read
 from ..reuse.copies import ANSWERED
 from ..sinks.opening import agrees, is_stream
-from ..sinks.outputlines import WIDTH, OutputLines, key
+from ..sinks.outputlines import DONE, WIDTH, OutputLines, key
 from ..sinks.problems import unopened
 from ..spans import SpanTable
 
@@ -50,6 +51,13 @@ class _Line(Stored, frozen=True, gc=False):
 _line = msgspec.json.Decoder(_Line).decode
 
 
+def _read(line: bytes) -> Stored | None:
+    try:
+        return _line(line)
+    except (ValueError, RecursionError):
+        return read(line)
+
+
 class Earlier(OutputLines):
     """Finds, for a row, how it ended before, with what request, and what it used.
 
@@ -57,7 +65,7 @@ class Earlier(OutputLines):
     line instead of a few.
     """
 
-    __slots__ = ("_answers", "_done", "_last", "_line", "_prints", "_seen", "_states", "answered")
+    __slots__ = ("_answers", "_done", "_last", "_prints", "_seen", "_states", "answered")
 
     def __init__(self, asked: SpanTable | None = None) -> None:
         super().__init__(asked)
@@ -120,26 +128,28 @@ class Earlier(OutputLines):
         """The ids of which :meth:`before` was never asked."""
         return len(self._last) - self._seen.count(1)
 
-    def _add(self, line: bytes) -> None:
-        number = self.count
-        self._line: Stored | None = None
-        super()._add(line)
-        if self.count == number:  # the tail
-            return
-        found = self._line
-        self._seen.append(0)
-        if found is None:
-            self._prints.append(0)
-            self._states.append(None)
-            return
-        mark = key(found.fingerprint)
-        self._prints.append(mark)
-        self._states.append(found.status)
-        self._last[key(found.id)] = number
-        if found.status in ANSWERED:
-            self._answers.add(mark)
-        if isinstance(found, _Line):
-            self._sample(found)
+    def _remember(
+        self,
+        first: int,
+        starts: Sequence[int],  # noqa: ARG002 - nothing is read back
+        found: Sequence[Stored | None],
+    ) -> None:
+        self._seen.extend(bytes(len(found)))
+        for number, stored in enumerate(found, first):
+            if stored is None:
+                self._prints.append(0)
+                self._states.append(None)
+                continue
+            mark = key(stored.fingerprint)
+            self._prints.append(mark)
+            self._states.append(stored.status)
+            self._last[key(stored.id)] = number
+            if stored.status in ANSWERED:
+                self._answers.add(mark)
+            if isinstance(stored, _Line):
+                self._sample(stored)
+            if (code := DONE.get(stored.status)) is not None:
+                self._done[key(stored.id, stored.fingerprint)] = number * WIDTH + code
 
     def __len__(self) -> int:
         return len(self._done)
@@ -147,16 +157,8 @@ class Earlier(OutputLines):
     def _find(self, row_id: str, fingerprint: str) -> int | None:
         return self._done.get(key(row_id, fingerprint))
 
-    def _remember(self, row_id: str, fingerprint: str, number: int, code: int) -> None:
-        self._done[key(row_id, fingerprint)] = number * WIDTH + code
-
-    def _read(self, line: bytes) -> Stored | None:
-        """A line of either format, decoded once."""
-        try:
-            self._line = _line(line)
-        except (ValueError, RecursionError):
-            self._line = super()._read(line)
-        return self._line
+    def _read(self, lines: Sequence[bytes]) -> list[Stored | None]:
+        return [_read(line) for line in lines]
 
     def _sample(self, found: _Line) -> None:
         usage, metrics = found.usage, found.metrics

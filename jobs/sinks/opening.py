@@ -14,6 +14,7 @@ from ..errors import ConfigError, SinkError
 from ..model import Result
 from ..records import ENCODERS, Format, read
 from ..spans import SpanTable
+from .done import TableFull
 from .file import FileSink
 from .held import HeldFile
 from .ordered import OrderedSink
@@ -111,7 +112,13 @@ def take_up(file: HeldFile, line_format: Format, index: OutputLines) -> None:
 
     Raises SinkError where that is not results, ConfigError where they are of another format.
     """
-    index.read(file.fd)
+    try:
+        index.read(file.fd)
+    except TableFull as error:
+        raise SinkError(
+            f"{file.path}: another program adds lines to it while they are read: stop that one, "
+            "or name another output (-o)"
+        ) from error
     torn = agrees(index, file.path, line_format)
     if torn:
         file.replace([(0, index.size)])

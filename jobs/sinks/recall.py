@@ -12,12 +12,12 @@ from msgspec import structs
 from ..compact import CompactMap
 from ..errors import ConfigError, SinkError
 from ..model import Request, Result, Row, Status
-from ..records import decode, encode
+from ..records import Stored, decode, encode
 from ..spans import SpanTable
 from .file import FileSink
 from .held import HeldFile
 from .opening import is_special, start_over, take_up
-from .outputlines import STATUSES, WIDTH, TidyLines, key
+from .outputlines import DONE, STATUSES, WIDTH, TidyLines, key
 
 Finish = Callable[[Row, Result], Result]
 """What is added to a row's result before it is written."""
@@ -55,16 +55,15 @@ class AnswerIndex(TidyLines):
         own = self._rows.get(key(row_id, fingerprint))
         return self._rows.get(key(fingerprint)) if own is None else own
 
-    def _remember(self, row_id: str, fingerprint: str, number: int, code: int) -> None:
-        value = number * WIDTH + code
-        if self._rows.setdefault(key(fingerprint), value) != value:
-            self._rows.put(key(row_id, fingerprint), value)
-
-    def _add(self, line: bytes) -> None:
-        number, start = self.count, self.size
-        super()._add(line)
-        if self.count > number:
-            self.starts.append(start)
+    def _remember(self, first: int, starts: Sequence[int], found: Sequence[Stored | None]) -> None:
+        self.starts.extend(starts)
+        rows = self._rows
+        for number, stored in enumerate(found, first):
+            if stored is None or (code := DONE.get(stored.status)) is None:
+                continue
+            value = number * WIDTH + code
+            if rows.setdefault(key(stored.fingerprint), value) != value:
+                rows.put(key(stored.id, stored.fingerprint), value)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..compact import CompactMap
 from ..model import FINAL, Status
 from ..records import Stored
 from ..spans import SpanTable
 from .done import DoneTable
-from .outputlines import STATUSES, TidyLines, key, lines
+from .outputlines import DONE, MASK64, STATUSES, TidyLines, key, lines
+
+_TAKEN: list[tuple[Status, int]] = [(status, -1) for status in STATUSES]
 
 
 class ResumeIndex(TidyLines):
@@ -17,12 +21,11 @@ class ResumeIndex(TidyLines):
     is that proves it.
     """
 
-    __slots__ = ("_again", "_done", "_marked")
+    __slots__ = ("_again", "_done")
 
     def __init__(self, asked: SpanTable | None = None, *, numbered: bool = False) -> None:
         super().__init__(asked, numbered=numbered)
         self._done = DoneTable(0)
-        self._marked = 0
         self._again = CompactMap()  # of rows that several lines prove to be done: the last one
 
     def read(self, fd: int) -> None:
@@ -31,16 +34,26 @@ class ResumeIndex(TidyLines):
 
     def take(self, row_id: str, fingerprint: str) -> tuple[Status, int] | None:
         done = self._done
-        slot = done.find(key(row_id, fingerprint))
+        slot = done.find(hash((row_id, fingerprint)))
         if slot < 0:
             return None
-        self._marked += done.mark(slot)
-        status = STATUSES[done.code(slot)]
-        return status, -1 if self.kept is None else self.keep(done.number(slot))
+        done.mark(slot)
+        return self._taken(slot)
+
+    def take_all(self, rows: Sequence[tuple[str, str]]) -> list[tuple[Status, int] | None]:
+        code = self._done.code
+        slots = self._done.mark_all([hash(row) for row in rows])
+        if self.kept is None:
+            return [None if slot < 0 else _TAKEN[code(slot)] for slot in slots]
+        return [None if slot < 0 else self._taken(slot) for slot in slots]
+
+    def _taken(self, slot: int) -> tuple[Status, int]:
+        taken = _TAKEN[self._done.code(slot)]
+        return taken if self.kept is None else (taken[0], self.keep(self._done.number(slot)))
 
     @property
     def superseded(self) -> int:
-        return self.readable - self._marked if self.kept is None else super().superseded
+        return self.readable - self._done.marked if self.kept is None else super().superseded
 
     def keeps(self, number: int, stored: Stored) -> bool:
         if self.kept is not None:
@@ -49,16 +62,28 @@ class ResumeIndex(TidyLines):
             return False
         mark = key(stored.id, stored.fingerprint)
         slot = self._done.find(mark)
-        return slot >= 0 and self._done.marked(slot) and self._again.get(mark) in (None, number)
+        return slot >= 0 and self._done.is_marked(slot) and self._again.get(mark) in (None, number)
 
     def _find(self, row_id: str, fingerprint: str) -> int | None:
         slot = self._done.find(key(row_id, fingerprint))
         return None if slot < 0 else self._done.code(slot)
 
-    def _remember(self, row_id: str, fingerprint: str, number: int, code: int) -> None:
-        mark = key(row_id, fingerprint)
-        if not self._done.put(mark, code, number) and self.kept is None:
-            self._again.put(mark, number)
+    def _remember(
+        self,
+        first: int,
+        starts: Sequence[int],  # noqa: ARG002 - others want them
+        found: Sequence[Stored | None],
+    ) -> None:
+        keys, codes, numbers = [], [], []
+        for number, stored in enumerate(found, first):
+            if stored is not None and (code := DONE.get(stored.status)) is not None:
+                keys.append(hash((stored.id, stored.fingerprint)))
+                codes.append(code)
+                numbers.append(number)
+        replaced = self._done.put_all(keys, codes, numbers)
+        if self.kept is None:
+            for which in replaced:
+                self._again.put(keys[which] & MASK64, numbers[which])
 
     def __len__(self) -> int:
         return len(self._done)

@@ -11,6 +11,7 @@ from sampleresults import request, sample
 
 from llmbatch.jobs.errors import SinkError
 from llmbatch.jobs.records import encode
+from llmbatch.jobs.sinks import resume
 from llmbatch.jobs.sinks.file import FileSink
 from llmbatch.jobs.sinks.opening import open_output
 
@@ -88,3 +89,24 @@ async def test_a_run_whose_folder_was_removed_says_so(tmp_path: Path) -> None:
     folder.rmdir()
     with pytest.raises(SinkError, match=r"another program deleted it .* its results are lost"):
         await sink.aclose()
+
+
+def test_lines_that_come_while_the_output_is_read_stop_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(encode(sample("q0")))
+    count = resume._count
+
+    def slowly(fd: int) -> int:
+        counted = count(fd)
+        with path.open("ab") as file:
+            file.writelines(encode(sample(f"q{n}")) for n in range(1, 2000))
+        return counted
+
+    monkeypatch.setattr(resume, "_count", slowly)
+    with pytest.raises(SinkError, match="another program adds lines to it"):
+        file_sink(path)
+    monkeypatch.undo()
+    index = file_sink(path).index  # nobody holds it any more
+    assert index.readable == 2000
