@@ -11,7 +11,6 @@ from typing import Any
 from .answerform import validated
 from .chronicle import Chronicle
 from .config import JobConfig
-from .crew import RawLines, Workers
 from .drain import Drain
 from .errors import SourceError
 from .events import Event
@@ -135,6 +134,8 @@ class _Job:
         """How the rows of a source are asked, in this process or in several; until it is closed."""
         pipeline, reuse = self.pipeline, self.reuse
         if self.processes > 1:
+            from .crew import Workers  # most jobs have one process, all would wait
+
             await reuse.check_cache()
             workers = Workers(pipeline, self.prepared, reuse, self.processes)
             yield lambda source, sink: workers.ask(source, sink, observe, lag)
@@ -191,6 +192,8 @@ class _Job:
         def rows(places: Sequence[int] = (), which: Which = "others") -> Rows[Any]:
             given = (self.pipeline.clock, config.limit, total, places, which)
             if self.processes > 1:
+                from .crew import RawLines
+
                 return FileSource(prepared.inputs, RawLines(), *given, watch_ids=False)
             return self.reuse.grouped(FileSource(prepared.inputs, prepared.parser, *given))
 

@@ -21,8 +21,6 @@ from .keys import Key
 from .lane import Lane
 from .limits import open_gate
 from .limits.adaptive import START
-from .limits.leased import Leasing
-from .limits.shared import shared_path
 from .model import Delta, Request
 from .ports import Hear, Observer, Provider
 from .prices.book import PriceBook
@@ -31,6 +29,7 @@ from .tokens import TokenCounter
 
 if TYPE_CHECKING:
     from .embedded.server import EmbeddedServer
+    from .limits.leased import Leasing
 
 
 class Part(Struct, frozen=True):
@@ -106,6 +105,8 @@ def shared_by(route: Route, config: JobConfig, environ: Mapping[str, str]) -> Pa
     """The file of the budget that the route shares with other jobs; None where it does not."""
     if config.shared_limit is None or route.embedded is not None:
         return None
+    from .limits.shared import shared_path  # few jobs share one, all would wait
+
     return shared_path(environ, config.shared_limit, route.name)
 
 

@@ -52,6 +52,18 @@ class Bucket:
             await asyncio.sleep(SHORT)
         await self._limiter.acquire(amount)
 
+    def take_now(self, amount: float = 1) -> bool:
+        """Take ``amount`` if it may pass at once, as :meth:`take` would; whether it did."""
+        if self._due or not self._limiter.has_capacity(amount):
+            return False
+        taking = self._limiter.acquire(amount)
+        try:
+            taking.send(None)  # there is room, so it has nothing to wait for
+        except StopIteration:
+            return True
+        taking.close()
+        return False
+
     def __repr__(self) -> str:
         return f"<Bucket: {self.burst:g}, then {self.rate:g}/s>"
 

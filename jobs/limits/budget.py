@@ -81,6 +81,21 @@ class TokenBudget:
             raise
         return amount
 
+    def take_now(self, amount: int) -> int | None:
+        """As :meth:`take` where there is nothing to wait for, else None and nothing is spent."""
+        amount = min(amount, self._ledger.limit)
+        if self._ledger.wait(amount, asyncio.get_running_loop().time()):
+            return None
+        owed = amount - self._balance
+        if owed <= 0:
+            self._balance = -owed
+            return amount
+        bucket = self._bucket
+        if owed > bucket.burst / 2 or not bucket.take_now(owed):
+            return None
+        self._balance = 0.0
+        return amount
+
     def give_back(self, amount: int) -> None:
         """Undo a :meth:`take` that led to nothing."""
         self._add(amount)

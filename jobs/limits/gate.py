@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import ProviderError
 from ..events import ConcurrencyChanged
@@ -16,13 +16,14 @@ from ..ports import Observer
 from ..tokens import TokenCounter
 from .adaptive import START, Adaptive
 from .forecast import Forecast
-from .leased import LeasedPacer
-from .outflow import Outflow
 from .own import UNBOOKED, Budget, OwnBudget
 from .pacer import Pacer
 from .recent import Recent
-from .shared import SharedBudget
 from .slots import Slots
+
+if TYPE_CHECKING:
+    from .leased import LeasedPacer
+    from .outflow import Outflow
 
 
 def open_gate(
@@ -69,7 +70,11 @@ def open_gate(
 
 def budget_of(shared: Path | None, recent: Recent) -> Budget:
     """The budget of a route whose requests are noted in ``recent``."""
-    return OwnBudget(recent) if shared is None else SharedBudget(shared)
+    if shared is None:
+        return OwnBudget(recent)
+    from .shared import SharedBudget  # few jobs have one, all would wait
+
+    return SharedBudget(shared)
 
 
 class RouteGate:
@@ -179,7 +184,7 @@ class RoutePermit(AbstractAsyncContextManager["RoutePermit"]):
     async def __aenter__(self) -> RoutePermit:
         gate = self._gate
         slots = gate.slots
-        if slots.open and slots.free > 0 and not slots.coming:
+        if slots.free > 0 and not slots.coming and (slots.open or gate.pacer.go_now(self)):
             slots.free -= 1
         else:
             await gate.enter(self)

@@ -91,6 +91,10 @@ class LeasedPacer:
         assert self._forecast is not None  # noqa: S101 - comes with the limit
         return self._forecast.checked(request, self._asked)
 
+    def go_now(self, trip: Trip) -> bool:  # noqa: ARG002
+        """Never: another process has to be asked."""
+        return False
+
     async def go(self, trip: Away) -> None:
         """Return when the request may go out; cancelled, it costs nothing.
 

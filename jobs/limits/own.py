@@ -31,6 +31,13 @@ class Budget(Protocol):
         """
         ...
 
+    def pay_now(self, tokens: int) -> tuple[int, int] | None:
+        """As :meth:`pay` where there is nothing to wait for; None where there is, or may be.
+
+        Only for who has nobody before him.
+        """
+        ...
+
     def settle(self, key: int, booked: int, real: int, now: float) -> None:
         """Replace what was booked by the tokens that were used."""
         ...
@@ -88,6 +95,17 @@ class OwnBudget:
                 budget.give_back(booked)
                 raise
         return budget.book(booked), booked
+
+    def pay_now(self, tokens: int) -> tuple[int, int] | None:
+        budget, requests = self._tokens, self._requests
+        booked = 0 if budget is None else budget.take_now(tokens)
+        if booked is None:
+            return None
+        if requests is not None and not requests.take_now():
+            if budget is not None:
+                budget.give_back(booked)
+            return None
+        return (UNBOOKED, 0) if budget is None else (budget.book(booked), booked)
 
     def settle(self, key: int, booked: int, real: int, now: float) -> None:
         budget = self._tokens

@@ -130,6 +130,21 @@ class Pacer:
             if not self.calm:
                 self._gone(trip, gone)
 
+    def go_now(self, trip: Trip) -> bool:
+        """As :meth:`go` where there is nothing to wait for; whether there was not.
+
+        Only for who has nobody before him.
+        """
+        if not self.calm:
+            return False
+        forecast = self._forecast
+        paid = self._budget.pay_now(0 if forecast is None else trip.cost(forecast))
+        if paid is None:
+            return False
+        trip.key, trip.reserved = paid
+        trip.mark = self.booked = self.booked + trip.reserved
+        return True
+
     def turn_away(self) -> None:
         """The one who is on his way sees for himself when he gets there."""
 

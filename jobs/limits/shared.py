@@ -90,6 +90,10 @@ class SharedBudget:
                 return key, tokens
             await asyncio.sleep(wait)
 
+    def pay_now(self, tokens: int) -> tuple[int, int] | None:  # noqa: ARG002
+        """The file is asked once for each request, by whoever is ready to wait."""
+        return None
+
     def before(self, number: int, sent: float, now: float) -> tuple[int, int]:  # noqa: ARG002
         """Joint requests and tokens of the last minute, as they were last seen."""
         return self._seen

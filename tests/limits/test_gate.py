@@ -39,6 +39,20 @@ async def test_with_a_free_slot_and_no_limits_admission_never_suspends(
     step(gate.admit(ask()).__aenter__())
 
 
+@pytest.mark.parametrize(("rpm", "tpm"), [(6e5, None), (None, 6e7), (6e5, 6e7)])
+async def test_with_room_in_every_limit_admission_never_suspends(
+    gate_of: Open, ask: Ask, rpm: float | None, tpm: float | None
+) -> None:
+    gate = gate_of(2, rpm=rpm, tpm=tpm)
+    permits = [gate.admit(ask()), gate.admit(ask())]
+    assert [step(permit.__aenter__()).waited for permit in permits] == [0.0, 0.0]
+    third = asyncio.create_task(gate.admit(ask()).__aenter__())
+    await asyncio.sleep(0)
+    assert not third.done(), "there is no slot"
+    step(permits[0].__aexit__(None, None, None))
+    assert (await third).waited >= 0.0
+
+
 @pytest.mark.parametrize(("rpm", "tpm"), [(None, None), (600.0, None), (600.0, 60_000.0)])
 def test_no_more_than_the_slots_are_in_flight_and_each_leaver_wakes_one(
     gate_of: Open, ask: Ask, rpm: float | None, tpm: float | None
