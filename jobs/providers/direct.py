@@ -146,8 +146,9 @@ class Direct:
             if isinstance(exc, OSError) and not isinstance(exc, aiohttp.ClientError):
                 raise aiohttp.ClientOSError(*exc.args) from exc
             raise
-        early = transport.get_write_buffer_size() > 0
-        content.on_eof(functools.partial(_drop, connection) if early else connection.release)
+        # Behind a 101 there is no telling what comes next, and whose answer it would be.
+        last = message.code == 101 or transport.get_write_buffer_size() > 0
+        content.on_eof(functools.partial(_drop, connection) if last else connection.release)
         return _Received(message, connection, protocol, content)
 
     async def aclose(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -432,6 +433,25 @@ async def test_a_switch_of_protocols_is_an_answer_and_ends_its_connection(opened
         answer = await opened(server.url).post("/chat", b"{}")
         assert answer.status == 101
         answer.close()
+
+
+async def test_an_answer_behind_a_switch_that_names_no_protocol_is_not_the_next_ones() -> None:
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        if talk.number == 0:
+            talk.say(b"HTTP/1.1 101 Switching" + HEAD_END)
+            with suppress(asyncio.IncompleteReadError):
+                await talk.request()
+        talk.answer(b"of %d" % talk.number)
+        await talk.gone()
+
+    async with RawServer(script) as server:
+        exchange = Direct(server.url, HEADERS, None)
+        answer = await exchange.post("/chat", b"{}")
+        assert answer.status == 101
+        answer.close()
+        assert await ask(exchange) == b"of 1"
+        await exchange.aclose()
 
 
 async def test_ipv6_and_tls(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
