@@ -82,6 +82,13 @@ class VirtualClock:
         await asyncio.sleep(seconds)
 
 
+def hold_up(seconds: float) -> None:
+    """The running virtual loop does nothing for so long, as in a process that was stopped."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop._jump.now += seconds
+
+
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in virtual time; raises :class:`Deadlock` where it would hang."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -54,13 +54,14 @@ class Flight:
 class Watchdog:
     """Looks after all flights of one route; times in seconds."""
 
-    __slots__ = ("_flights", "_handle", "_loop", "_stall", "_tick", "_timeout")
+    __slots__ = ("_due", "_flights", "_handle", "_loop", "_stall", "_tick", "_timeout")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float, stall: float) -> None:
         self._loop = loop
         self._timeout = timeout
         self._stall = stall
         self._tick = min(LONGEST_TICK, timeout / 10, stall / 10)
+        self._due = 0.0
         self._flights: set[Flight] = set()
         self._handle: asyncio.TimerHandle | None = None
 
@@ -75,7 +76,7 @@ class Watchdog:
         flight = Flight(task, self._loop.time() + self._timeout)
         self._flights.add(flight)
         if self._handle is None:
-            self._handle = self._loop.call_later(self._tick, self._look)
+            self._expect()
         return flight
 
     def end(self, flight: Flight) -> None:
@@ -91,13 +92,18 @@ class Watchdog:
         if not self._flights:
             return
         now = self._loop.time()
+        held_up = now - self._due > self._tick
         for flight in self._flights:
             if not flight.waiting:
                 continue
             if now >= flight.deadline:
                 flight.expire("total")
-            elif flight.silent_since == JUST_HEARD:
-                flight.silent_since = now
+            elif flight.silent_since == JUST_HEARD or (held_up and flight.silent_since is not None):
+                flight.silent_since = now  # while nobody could listen, nobody was silent
             elif flight.silent_since is not None and now - flight.silent_since >= self._stall:
                 flight.expire("stall")
+        self._expect()
+
+    def _expect(self) -> None:
+        self._due = self._loop.time() + self._tick
         self._handle = self._loop.call_later(self._tick, self._look)

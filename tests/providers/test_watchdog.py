@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from llmbatch.jobs.providers.watchdog import JUST_HEARD, Expiry, Flight, Watchdog
-from virtualtime import run_virtual
+from virtualtime import hold_up, run_virtual
 
 TOTAL, STALL = 100.0, 10.0
 
@@ -85,6 +85,18 @@ def test_time_that_the_consumer_takes_is_not_a_stall_and_interrupts_nothing() ->
         await asyncio.sleep(5 * STALL)
         assert await waited(flight, 5) is None
         await asyncio.sleep(2 * TOTAL)
+
+    run(body)
+
+
+def test_while_the_whole_process_is_held_up_nobody_is_silent() -> None:
+    async def body(watchdog: Watchdog, flight: Flight) -> None:
+        assert await waited(flight, 1) is None
+        loop = asyncio.get_running_loop()
+        loop.call_later(5, hold_up, 2 * STALL)
+        assert await waited(flight, 2 * STALL + 8) is None
+        loop.call_later(5, hold_up, 2 * STALL)
+        assert await waited(flight, 5 * STALL) == "stall"
 
     run(body)
 
