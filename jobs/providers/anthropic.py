@@ -34,6 +34,7 @@ _STATUSES: Mapping[str, Status] = {
 """What a stop reason means here; any other word says that the model was done."""
 
 _TOO_MANY = 10**15
+_USED = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
 class Part(Struct, gc=False):
@@ -139,6 +140,8 @@ class MessagesReader(EventReader):
                 said.append(part.text)
             elif (delta := self._rare(event)) is not None:
                 said.append(delta)
+            elif self.done:
+                return  # what follows the end is nobody's business
 
     def _rare(self, event: Event) -> Delta | None:
         kind = event.type
@@ -275,15 +278,7 @@ def _joined(said: Sequence[Delta], end: Delta) -> Delta:
 
 def _normal(usage: Mapping[str, Any]) -> Usage | None:
     """Anthropic's input leaves out what was read from a cache or written to one."""
-    fresh, written, read, out = (
-        _tokens(usage.get(name))
-        for name in (
-            "input_tokens",
-            "cache_creation_input_tokens",
-            "cache_read_input_tokens",
-            "output_tokens",
-        )
-    )
+    fresh, written, read, out = (_tokens(usage.get(name)) for name in _USED)
     if fresh is None and out is None:
         return None
     details = usage.get("output_tokens_details")

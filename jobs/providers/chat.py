@@ -94,7 +94,7 @@ class ChatReader(EventReader):
         for data in events:
             if data == DONE:
                 self.done = True
-                continue
+                return  # what follows the end is nobody's business
             try:
                 chunk = _decode(data)
             except (msgspec.DecodeError, UnicodeDecodeError):
@@ -166,7 +166,7 @@ class ChatReader(EventReader):
         if not isinstance(value, dict):
             self.done = self.done or data.strip() == DONE
             if self.done:
-                return Chunk()  # what follows the end is nobody's business
+                return Chunk()
             raise self._failures.malformed("a chunk of the answer is not a JSON object")
         choices = value.get("choices")
         first = choices[:1] if isinstance(choices, list) else []

@@ -89,6 +89,7 @@ class GeminiReader(EventReader):
                     said.append(piece)
             elif data.strip() == DONE:  # what proxies add
                 self.done = True
+                return  # what follows the end is nobody's business
             else:
                 piece = self._together(data)
                 if piece is not None:

@@ -55,7 +55,8 @@ class Native:
             while data:
                 said: list[Piece] = []
                 try:
-                    take(feed(data), said)
+                    if not reader.done:  # what follows the end is nobody's business
+                        take(feed(data), said)
                 except Exception:
                     if said:  # what came before the failure has come
                         yield gathered(said) or Delta()

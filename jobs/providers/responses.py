@@ -66,7 +66,7 @@ class ResponsesReader(EventReader):
         for data in events:
             if data == DONE:
                 self.done = True
-                continue
+                return
             try:
                 part = _decode(data)
             except (msgspec.DecodeError, UnicodeDecodeError):
@@ -76,8 +76,11 @@ class ResponsesReader(EventReader):
                 self._said = True
                 if text:
                     said.append(Delta(text, logprobs=part.logprobs) if part.logprobs else text)
-            elif part.type in _MATTERS and (delta := self._rare(data)) is not None:
-                said.append(delta)
+            elif part.type in _MATTERS:
+                if (delta := self._rare(data)) is not None:
+                    said.append(delta)
+                if self.done:
+                    return  # what follows the end is nobody's business
 
     def _rare(self, data: bytes) -> Delta | None:
         event = self._object(data, "an event of the answer")

@@ -109,6 +109,20 @@ SHAPES: list[tuple[str, Recipe]] = [
     ("a BOM first", answer(edit=lambda parts: [b"\xef\xbb\xbf", *parts])),
     ("without [DONE]", answer(edit=lambda parts: [p for p in parts if p != DONE])),
     ("more after [DONE]", answer(edit=lambda parts: [*parts, b"data: {oops\n\n"])),
+    (
+        "text after [DONE]",
+        answer(
+            edit=lambda parts: [
+                *parts,
+                0.01,
+                b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n',
+            ]
+        ),
+    ),
+    (
+        "an error after [DONE]",
+        answer(edit=lambda parts: [*parts, 0.01, b'data: {"error": {"message": "x"}}\n\n']),
+    ),
     ("a filter chunk first", inserted({"choices": []}, after=0, then_end=False)),
     ("cut after the finish", answer(edit=lambda parts: [*parts[:-2], Act.CUT])),
     ("reset after [DONE]", answer(edit=lambda parts: [*parts, Act.RESET])),

@@ -131,6 +131,8 @@ def answer_of(name: str, reads: Sequence[Sequence[bytes]]) -> tuple[Answer, Prov
     answer = Answer(0.0)
     try:
         for now, events in enumerate(reads):
+            if reader.done:  # type: ignore[attr-defined]
+                break
             said: list[Piece] = []
             try:
                 reader.read(events, said)
@@ -170,6 +172,14 @@ def test_what_came_before_a_failure_in_the_same_read_is_kept(name: str) -> None:
         answer, error = answer_of(name, [[*texts, failure, *texts]])
         assert answer.output == "Hi you"
         assert type(error) is kind
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_follows_the_end_in_the_same_read_is_no_part_of_the_answer(name: str) -> None:
+    whole = EVENTS[name]
+    for behind in (whole[:1], [HOSTILE[9]], [HOSTILE[10]], [b"[]"], whole):
+        answer, error = answer_of(name, [[*whole, *behind]])
+        assert (shown(answer), error) == (shown(answer_of(name, [whole])[0]), None)
 
 
 def test_two_events_that_are_json_only_together_are_malformed() -> None:
