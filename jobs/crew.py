@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Self
 
@@ -37,7 +38,7 @@ class Order(Struct, frozen=True, kw_only=True):
     """What a worker is made of. ``routes`` are those of the job, with this worker's share of each.
 
     ``whole``: a row is handed back with its result; ``warms``: see :attr:`ReusePlan.warms`.
-    ``start`` is where ``concurrency: auto`` begins.
+    ``start`` is where ``concurrency: auto`` begins. ``environ`` is None where it is the process's.
     """
 
     config: JobConfig
@@ -46,6 +47,7 @@ class Order(Struct, frozen=True, kw_only=True):
     whole: bool
     warms: bool
     start: int
+    environ: Mapping[str, str] | None = None
 
     def packed(self) -> bytes:
         """For a worker's eyes alone: it holds the keys."""
@@ -108,6 +110,7 @@ class Workers:
             starts={number: self._start(number) for number in range(1, self._size + 1)},
             max_outage=pipeline.config.max_outage,
             lagged=lag.elsewhere,
+            grace=pipeline.config.grace,
         )
         engine = ProcessEngine(crew, drain=pipeline.drain, clock=pipeline.clock, observer=observe)
         await engine.run(source, sink)
@@ -131,7 +134,7 @@ class Workers:
         return Leases(lines)
 
     def _order(self, number: int) -> Order:
-        config = self._pipeline.config
+        config, environ = self._pipeline.config, self._pipeline.environ
         return Order(
             config=structs.replace(
                 config, max_concurrency=share(config.max_concurrency, number, self._size)
@@ -149,6 +152,7 @@ class Workers:
             whole=self._prepared.whole,
             warms=self._reuse.warms,
             start=self._start(number),
+            environ=None if environ is os.environ else dict(environ),
         )
 
     def _start(self, number: int) -> int:

@@ -13,6 +13,7 @@ import pickle
 import signal
 import socket
 import sys
+import traceback
 from typing import NoReturn
 
 from .answerform import schema_of, validated
@@ -83,8 +84,16 @@ async def _work(sock: socket.socket) -> None:
 
 
 def leave() -> NoReturn:
-    """The job's process is gone: nobody takes a result any more."""
+    """Nobody takes a result any more, or gives a row."""
+    sys.stderr.flush()
     os._exit(1)
+
+
+def _deaf(listening: asyncio.Task[None]) -> None:
+    """A worker that hears nothing any more would wait for ever: better that it is replaced."""
+    if not listening.cancelled() and (error := listening.exception()) is not None:
+        traceback.print_exception(error)
+        leave()
 
 
 class Worker:
@@ -95,7 +104,7 @@ class Worker:
         self.order = order
         self.drain = Drain()
         config = order.config
-        self.pipeline = Pipeline(config, os.environ, self.drain, order.routes)
+        self.pipeline = Pipeline(config, order.environ, self.drain, order.routes)
         self.funds = RemoteFunds(channel)
         self.pipeline.pay_from(self.funds)
         if self.pipeline.spending is not None:
@@ -106,7 +115,7 @@ class Worker:
         self.parser = row_parser(
             config, order.routes, self.schema, several=len(order.inputs) > 1, whole=order.whole
         )
-        self.reuse = ReusePlan(config, self.pipeline.clock, os.environ)
+        self.reuse = ReusePlan(config, self.pipeline.clock, self.pipeline.environ)
         if order.warms:
             self.reuse.warm()
         self.told = False  # whether the job knows that this worker ends, or said so itself
@@ -124,6 +133,7 @@ class Worker:
         async with lag, reuse.open(observe, begun=True), pipeline.asking(observe) as routes:
             inbox = Inbox(channel, self._parse, lambda: routes.width, pipeline.clock)
             listening = asyncio.create_task(self._listen(inbox, routes))
+            listening.add_done_callback(_deaf)
             try:
                 await pipeline.pump(
                     inbox,

@@ -16,16 +16,7 @@ from ..events import BreakerClosed, BreakerOpened, Draining, Event, Noted, Sourc
 from ..ports import Clock, Observer, Sink
 from ..workers import messages
 from ..workers.crew import Crew, RawSource
-from ..workers.messages import (
-    Broken,
-    Bye,
-    Done,
-    Ending,
-    Finish,
-    Happened,
-    Named,
-    Want,
-)
+from ..workers.messages import Broken, Bye, Done, Ending, Finish, Happened, Named, Want
 from ..workers.process import Hand
 from ..workers.roll import Roll
 from ..workers.rows import Out, Place, RawLine
@@ -60,8 +51,10 @@ class ProcessEngine:
         self._there: set[int] = set()
         self._all_there = asyncio.Event()
         self._draining: list[Draining] = []
+        self._told = False
         self._chorus = Chorus(observer, clock.now, crew.starts)
         self._reading: list[asyncio.Task[None]] = []
+        self._deadline: asyncio.TimerHandle | None = None
 
     async def run(self, source: RawSource, sink: Sink) -> None:
         """Until every row has its end or the drain is done; raises the first error of the job."""
@@ -88,6 +81,8 @@ class ProcessEngine:
         except BaseExceptionGroup as errors:
             raise first(errors) from None
         finally:
+            if self._deadline is not None:
+                self._deadline.cancel()
             await rows.aclose()
         if self._broken is not None:
             raise self._broken
@@ -182,6 +177,10 @@ class ProcessEngine:
         if place.wants > 0:
             self._wanted.set()
 
+    def _serve_all(self) -> None:
+        for place in self._places.values():
+            self._serve(place)
+
     async def _feed(self, rows: AsyncGenerator[RawLine, None]) -> None:
         """Read rows as workers want them, once all of them are there: then each has its share."""
         places = self._places
@@ -200,6 +199,7 @@ class ProcessEngine:
                 place.give(out)
             else:
                 self._again.append(out)
+                self._serve_all()
         self._exhausted = True
         self._check_finished()
 
@@ -226,8 +226,7 @@ class ProcessEngine:
         if self._stillborn > STILLBORN * self._crew.size:
             text = f"worker processes end before they have done anything; the last one {how}"
             self._drain.request(Stop("fatal", text))
-        for other in self._places.values():
-            self._serve(other)
+        self._serve_all()
 
     @property
     def _finished(self) -> bool:
@@ -235,8 +234,7 @@ class ProcessEngine:
 
     def _row_ended(self) -> None:
         if self._again:
-            for place in self._places.values():
-                self._serve(place)
+            self._serve_all()
         self._check_finished()
 
     def _check_finished(self) -> None:
@@ -250,6 +248,18 @@ class ProcessEngine:
         self._stop_reading()
         for place in self._places.values():
             place.hand.channel.send(Ending(stop.cause, stop.message))
+        if stop.cause != "budget":  # what is paid for has all the time it takes
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(self._crew.grace + LEAVE, self._end_the_silent)
+
+    def _end_the_silent(self) -> None:
+        """Workers end by themselves when their rows had their time; who does not is stuck."""
+        for place in self._places.values():
+            hand = place.hand
+            self._observe(
+                Noted(f"worker {hand.number} (process {hand.pid}) does not end, and is ended")
+            )
+            hand.kill()
 
     def _stop_reading(self) -> None:
         for task in self._reading:
@@ -275,10 +285,9 @@ class ProcessEngine:
 
     def _check_drained(self) -> None:
         """All workers have said how many rows are under way: that is told once."""
-        told, self._draining = self._draining, []
-        if told and len(told) < len(self._places):
-            self._draining = told
-        elif told:
+        told = self._draining
+        if told and len(told) >= len(self._places) and not self._told:
+            self._told = True
             grace = told[0].grace
             self._observe(Draining(told[0].reason, sum(t.in_flight for t in told), grace))
 

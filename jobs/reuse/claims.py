@@ -36,19 +36,21 @@ class Claims(Generic[T]):
         self._leading[fingerprint] = deque()
         return True
 
-    def ended(self, result: Result) -> tuple[deque[T], T | None]:
+    def ended(self, fingerprint: str, result: Result) -> tuple[deque[T], T | None]:
         """How a row that was asked ended: who shares that, or who is asked next instead.
 
-        To be called before the result is written.
+        The result's own fingerprint is another one where what the row names has changed since it
+        was claimed: that is no answer for others. To be called before the result is written.
         """
-        waiting = self._leading[result.fingerprint]
-        if result.status == "ok" or shareable(result):
-            del self._leading[result.fingerprint]
+        waiting = self._leading[fingerprint]
+        same = result.fingerprint == fingerprint
+        if same and (result.status == "ok" or shareable(result)):
+            del self._leading[fingerprint]
             self._answers.keep(result)
             return waiting, None
         if waiting:
             return deque(), waiting.popleft()
-        del self._leading[result.fingerprint]
+        del self._leading[fingerprint]
         return waiting, None
 
     def __repr__(self) -> str:

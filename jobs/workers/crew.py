@@ -44,8 +44,8 @@ class Crew(Struct, frozen=True, kw_only=True):
     ``sources`` are the places of the inputs by their paths, ``default_id`` names a row that nobody
     looked into, ``claims`` says which rows ask the same. Each of the ``desks`` takes the messages
     of one type. ``starts`` are how many requests each may have in flight at first where that is
-    found out, ``max_outage`` the seconds without an answer that end a job. ``lagged`` is told how
-    late the event loop of each was.
+    found out, ``max_outage`` the seconds without an answer that end a job, ``grace`` those that
+    rows in flight are given when it ends. ``lagged`` is told how late the event loop of each was.
     """
 
     size: int
@@ -58,3 +58,4 @@ class Crew(Struct, frozen=True, kw_only=True):
     starts: Mapping[int, int] = {}
     max_outage: float = math.inf
     lagged: Callable[[LoopLag], None] = lambda lag: None  # noqa: ARG005
+    grace: float = 10.0

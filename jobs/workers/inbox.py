@@ -39,7 +39,8 @@ class Inbox:
         self._parse = parse
         self._width = width
         self._clock = clock
-        self._seqs: dict[str, int] = {}
+        # Ids of an input that changes while it is read may occur twice.
+        self._seqs: dict[tuple[str, str], list[int]] = {}
         self._unjudged: dict[int, Row] = {}
         self._waiting: dict[int, Request] = {}  # for another row's answer
         self._ready: deque[Row] = deque()
@@ -87,7 +88,7 @@ class Inbox:
         elif verdict.code == RUN:
             if verdict.id is not None:
                 row = _renamed(row, verdict.id, verdict.reason)
-            self._seqs[row.id] = seq
+            self._seqs.setdefault((row.id, row.fingerprint), []).append(seq)
             self._ready.append(row)
             self._bell.set()
         elif isinstance(row, Request):
@@ -108,10 +109,15 @@ class Inbox:
         self._over = True
         self._bell.set()
 
-    def ended(self, row_id: str) -> int:
-        """The row has its result: the number by which the job knows it."""
+    def ended(self, result: Result) -> int:
+        """A row has its result: the number by which the job knows it."""
         self._asked -= 1
-        return self._seqs.pop(row_id)
+        key = result.id, result.fingerprint
+        seqs = self._seqs[key]
+        seq = seqs.pop()
+        if not seqs:
+            del self._seqs[key]
+        return seq
 
     def __repr__(self) -> str:
         return f"<Inbox, {len(self._ready)} ready, {self._asked} here>"
@@ -130,7 +136,7 @@ class Outbox:
 
     async def write(self, result: Result) -> None:
         """Returns when there is room for the next one."""
-        self._channel.send(Done(self._inbox.ended(result.id), encode(result)))
+        self._channel.send(Done(self._inbox.ended(result), encode(result)))
         await self._channel.room()
 
     async def finish(self) -> Tidied:

@@ -64,6 +64,11 @@ class Hand:
     def pid(self) -> int:
         return self._process.pid
 
+    def kill(self) -> None:
+        """End it at once; who listens to it finds it gone."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
     async def aclose(self, seconds: float = 0.0) -> str:
         """Hang up, and end it where it has not ended within so many seconds; how it ended.
 
@@ -75,8 +80,7 @@ class Hand:
                 async with asyncio.timeout(seconds):
                     await self._process.wait()
         finally:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+            self.kill()
         code = await self._process.wait()
         return self._obituary(code)
 

@@ -11,7 +11,7 @@ from ..model import Failure, Rejected, Result, Row
 from ..ports import Observer, Sink
 from ..records import decode, encode
 from ..reuse.claims import Claims
-from .messages import RUN, SKIP, WAIT, Done, Named, Verdict
+from .messages import RUN, SKIP, UNTOLD, WAIT, Done, Named, Verdict
 from .rows import DEATHS, Out, Place, RawLine
 
 BREATH = 500
@@ -73,7 +73,7 @@ class Roll:
     def name(self, name: Named) -> None:
         """A worker looked into a row."""
         out = self._outs.get(name.seq)
-        if out is not None:
+        if out is not None and out.verdict == UNTOLD:  # what was said of it stands
             out.name = name
             if name.seq == self._judged:
                 self._named.set()
@@ -150,19 +150,24 @@ class Roll:
             if not out.leads:
                 out.verdict = WAIT
                 out.answer = encode(claim) if isinstance(claim, Result) else None
+                if out.place is not None and out.place.suspect is out:
+                    out.place.suspect = None
+                    self._changed()
         out.tell()
         return False
 
     async def _end(self, out: Out, result: Result) -> None:
         """The row has its end, and so have those that waited for its answer."""
-        if out.leads and self._claims is not None:
-            sharing, following = self._claims.ended(result)
+        if out.leads and self._claims is not None and out.name is not None:
+            sharing, following = self._claims.ended(out.name.fingerprint, result)
             answer = encode(result) if sharing else None
             for other in sharing:
                 other.answer = answer
                 other.tell()
             if following is not None:
                 following.leads, following.verdict = True, RUN
+                if following.suspect and following.place is not None:
+                    following.place.suspect = following
                 following.tell()
         self._forget(out)
         await self._sink.write(result)

@@ -6,7 +6,7 @@ import math
 
 from msgspec import Struct
 
-from .messages import RUN, UNTOLD, Answered, Line, Named, Verdict
+from .messages import RUN, UNTOLD, WAIT, Answered, Line, Named, Verdict
 from .process import Hand
 
 DEATHS = 3
@@ -59,8 +59,8 @@ class Out:
 
     @property
     def suspect(self) -> bool:
-        """Whether it is what one more worker would have died of."""
-        return self.deaths == DEATHS - 1
+        """Whether it is what one more worker would have died of; not while it waits for another."""
+        return self.deaths == DEATHS - 1 and self.verdict != WAIT
 
     def tell(self) -> None:
         """Have whoever has it know what becomes of it; the next one is told with the row."""
