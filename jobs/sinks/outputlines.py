@@ -141,12 +141,11 @@ class OutputLines(ABC):
             self._add_unreadable(lines, found, first)
         self._remember(first, starts, found)
         if self.asked is not None:
-            pairs = [
-                (hash(stored.fingerprint), start)
-                for stored, start in zip(found, starts, strict=True)
-                if stored is not None and stored.status in ANSWERED
-            ]
-            self.asked.put_all([mark for mark, _ in pairs], [start for _, start in pairs])
+            answers = [it for it in found if it is not None and it.status in ANSWERED]
+            if len(answers) < len(found):
+                both = zip(starts, found, strict=True)
+                starts = [start for start, it in both if it is not None and it.status in ANSWERED]
+            self.asked.put_all([hash(it.fingerprint) for it in answers], starts)
 
     def _read(self, lines: Sequence[bytes]) -> list[Stored | None]:
         """What is looked at of each; None where it is no result."""

@@ -74,12 +74,13 @@ class ResumeIndex(TidyLines):
         starts: Sequence[int],  # noqa: ARG002 - others want them
         found: Sequence[Stored | None],
     ) -> None:
-        keys, codes, numbers = [], [], []
-        for number, stored in enumerate(found, first):
-            if stored is not None and (code := DONE.get(stored.status)) is not None:
-                keys.append(hash((stored.id, stored.fingerprint)))
-                codes.append(code)
-                numbers.append(number)
+        done = [stored for stored in found if stored is not None and stored.status in FINAL]
+        numbers: Sequence[int] = range(first, first + len(found))
+        if len(done) < len(found):
+            numbers = [n for n in numbers if (it := found[n - first]) and it.status in FINAL]
+        names = zip([it.id for it in done], [it.fingerprint for it in done], strict=True)
+        keys = list(map(hash, names))
+        codes = [DONE[it.status] for it in done]
         replaced = self._done.put_all(keys, codes, numbers)
         if self.kept is None:
             for which in replaced:

@@ -18,6 +18,7 @@ from llmbatch.jobs.records import encode
 from llmbatch.jobs.sinks import held
 from llmbatch.jobs.sinks.file import FileSink
 from llmbatch.jobs.sinks.opening import open_output
+from llmbatch.jobs.spans import SpanTable
 
 
 def file_sink(path: Path, **flags: Any) -> FileSink:
@@ -327,3 +328,16 @@ async def test_many_rows_are_told_of_at_once_as_one_by_one(tmp_path: Path, order
     if order == "input":
         finished = [lines["q1"], encode(sample("q2")), lines["q3"], lines["q4"]]
     assert path.read_bytes() == b"".join(finished)
+
+
+async def test_answers_are_found_among_lines_of_every_kind(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    failed = encode(sample("q0", "error", fingerprint="f0"))
+    answers = [encode(sample(f"q{n}", fingerprint=f"f{n}")) for n in range(1, 40)]
+    path.write_bytes(failed + answers[0] + b"a remark\n" + b"".join(answers[1:]))
+    sink = file_sink(path, asked=SpanTable(40))
+    assert sink.take_all([(f"q{n}", f"f{n}") for n in range(40)]) == [None, *["ok"] * 39]
+    assert sink.recall("f0") is None
+    found = [sink.recall(f"f{n}") for n in range(1, 40)]
+    assert [answer and answer.id for answer in found] == [f"q{n}" for n in range(1, 40)]
+    await sink.aclose()
