@@ -18,6 +18,7 @@ from llmbatch.jobs.events import (
     RouteStopped,
     RowFinished,
     RowSkipped,
+    RowsSkipped,
 )
 from llmbatch.jobs.summary import Summary, Tally
 from llmbatch.jobs.summaryfile import summary_values
@@ -53,7 +54,7 @@ class JsonLines(Timed):
         hear_libraries(self.command)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, RowFinished | RowSkipped):
+        if isinstance(event, RowFinished | RowSkipped | RowsSkipped):
             return
         if isinstance(event, Draining):
             self._stopping = True

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, TextIO
 
-from llmbatch.jobs.events import Draining, Event, JobStarted, RowFinished, RowSkipped
+from llmbatch.jobs.events import Draining, Event, JobStarted, RowFinished, RowSkipped, RowsSkipped
 from llmbatch.jobs.summary import Summary, Tally
 
 from .figures import Figures, duration, fit
@@ -106,7 +106,7 @@ class Timed(Silent):
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, RowFinished | RowSkipped):
+        if isinstance(event, RowFinished | RowSkipped | RowsSkipped):
             return
         if isinstance(event, JobStarted):
             self._began = self._now()

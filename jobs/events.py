@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -63,6 +63,16 @@ class RowSkipped(Struct, frozen=True):
 
     id: str
     status: Status
+
+
+class RowsSkipped(Struct, frozen=True):
+    """The output has rows already that were read together: so many with each final status.
+
+    To find that out took ``seconds``.
+    """
+
+    statuses: Mapping[Status, int]
+    seconds: float
 
 
 class AttemptFailed(Struct, frozen=True):
@@ -177,6 +187,7 @@ Event = (
     | ChunksCounted
     | ChunkEnded
     | RowSkipped
+    | RowsSkipped
     | AttemptFailed
     | RowFinished
     | SourceWaited

@@ -23,8 +23,10 @@ from .ports import Observer, Sink, Worker
 from .preparation import Preparation
 from .processes import check_processes, cpu_seconds, crew_size
 from .reuseplan import ReusePlan
+from .sinks.file import FileSink
 from .sinks.opening import is_stream, open_output
 from .sources.files import FileSource, Which
+from .sources.resumed import Resumed
 from .sources.scan import scan
 from .summary import NOTHING, Summary, Tally
 from .summaryfile import drop_old_summary
@@ -108,7 +110,7 @@ class _Job:
         self.reuse.expect(total, prepared.order, stream=is_stream(prepared.output))
         canary = config.canary if total is None or not config.canary else min(config.canary, total)
         halting = Halting(self.rules, drain, observe, canary=canary, clock=clock)
-        source = self._source(total, halting.canary)
+        self.canary_places = self._places(total, canary)
 
         def came_to(done: Tidied = NOTHING) -> Summary:
             cpu = cpu_seconds() - used
@@ -122,6 +124,7 @@ class _Job:
             await chronicle.begin(sink, total)
             pipeline.budget(chronicle.carried, tally, observe, lasting=chronicle.lasting)
             observe(pipeline.started(prepared.output, total))
+            source = self._source(total, halting.canary, sink)
             async with chronicle.until_broken(came_to):
                 await self._ask(lambda: ask(source, sink), sink, chronicle)
                 await self.reuse.settle()
@@ -185,25 +188,40 @@ class _Job:
         )
         return self.reuse.around(worker, sink)
 
-    def _source(self, total: int | None, canary: Canary | None) -> Rows[Any]:
+    def _places(self, total: int | None, canary: int | None) -> Sequence[int]:
+        """Where a canary of so many rows stands; nowhere where it is simply the first ones."""
+        in_order = self.config.order == "input" and is_stream(self.prepared.output)
+        if total is None or not canary or in_order or canary >= total:
+            return ()
+        return spread(canary, total)
+
+    def _source(self, total: int | None, canary: Canary | None, sink: Sink) -> Rows[Any]:
         """The rows; those of a canary come first, from all over files where order is free."""
-        config, prepared = self.config, self.prepared
-
-        def rows(places: Sequence[int] = (), which: Which = "others") -> Rows[Any]:
-            given = (self.pipeline.clock, config.limit, total, places, which)
-            if self.processes > 1:
-                from .crew import RawLines
-
-                return FileSource(prepared.inputs, RawLines(), *given, watch_ids=False)
-            return self.reuse.grouped(FileSource(prepared.inputs, prepared.parser, *given))
-
         if canary is None:
-            return rows()
-        in_order = config.order == "input" and is_stream(prepared.output)
-        if total is None or in_order or canary.size >= total:
-            return CanarySource(canary, rows())
-        self.canary_places = places = spread(canary.size, total)
-        return CanarySource(canary, rows(places, "alone"), lambda: rows(places))
+            return self._rows(total, sink)
+        if not self.canary_places:
+            return CanarySource(canary, self._rows(total, None))
+        first = self._rows(total, None, self.canary_places, "alone")
+        return CanarySource(canary, first, lambda: self._rows(total, sink, self.canary_places))
+
+    def _rows(
+        self,
+        total: int | None,
+        sink: Sink | None,
+        places: Sequence[int] = (),
+        which: Which = "others",
+    ) -> Rows[Any]:
+        """Rows of the input; where the ``sink`` has some of them they are only counted."""
+        clock, inputs, parser = self.pipeline.clock, self.prepared.inputs, self.prepared.parser
+        given = (clock, self.config.limit, total, places, which)
+        if self.processes > 1:
+            from .crew import RawLines
+
+            return FileSource(inputs, RawLines(), *given, watch_ids=False)
+        source = FileSource(inputs, parser, *given)
+        if total is None or not isinstance(sink, FileSink) or not sink.index.readable:
+            return self.reuse.grouped(source)
+        return self.reuse.grouped(Resumed(source, parser, sink, clock))
 
     def _open_output(self) -> Sink:
         config = self.config

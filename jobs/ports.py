@@ -6,12 +6,12 @@ Source.requests() -> Engine -> Call(row) - Gate.admit - Provider.stream
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from .errors import ProviderError
-from .events import Event
+from .events import Event, RowsSkipped
 from .model import Delta, Quota, Request, Result, Row, Status, Tidied, Usage
 
 
@@ -32,8 +32,22 @@ class Clock(Protocol):
 class Source(Protocol):
     """Rows in, lazily; never the whole input at once."""
 
-    def requests(self) -> AsyncIterator[Row]:
-        """Raises :class:`.errors.SourceError` when the input can't be read."""
+    def requests(self) -> AsyncIterator[Row | RowsSkipped]:
+        """Every row, but for those that it found in the output itself: of these it says so.
+
+        Raises :class:`.errors.SourceError` when the input can't be read.
+        """
+        ...
+
+
+class Done(Protocol):
+    """What an output has already, looked up for many rows at once."""
+
+    def take_all(self, rows: Sequence[tuple[str, str]]) -> Sequence[Status | None]:
+        """The statuses of rows that come one after the other: of their ids and fingerprints.
+
+        None is to run: the sink expects it once more when it is read in full.
+        """
         ...
 
 

@@ -25,6 +25,7 @@ from .events import (
     ParamsDropped,
     RowFinished,
     RowSkipped,
+    RowsSkipped,
     SourceWaited,
 )
 from .histogram import Histogram, Percentiles
@@ -149,6 +150,8 @@ class Tally:
                 self._finished(event)
             case RowSkipped():
                 self.skipped[event.status] += 1
+            case RowsSkipped():
+                self.skipped.update(event.statuses)
             case AttemptFailed():
                 self.uncertain += event.untold
                 if event.wait is not None:
@@ -228,6 +231,7 @@ class Tally:
         done, total, bill = sum(self.rows.values()), self.started.total, self.bill
         open_rows = None if total is None else total - done - sum(self.skipped.values())
         provider = max(0.0, self.busy - self.limit - self.backoff)
+        spent = (self.limit, provider, self.backoff, self.source)
         routes = {label: traffic.figures() for label, traffic in self.traffic.items()}
         return Summary(
             output=self.started.output,
@@ -251,12 +255,7 @@ class Tally:
             retries=dict(self.retries),
             failures=dict(self.failures),
             first_invalid=self.first_invalid,
-            time=TimeSpent(
-                round(self.limit, 3),
-                round(provider, 3),
-                round(self.backoff, 3),
-                round(self.source, 3),
-            ),
+            time=TimeSpent(*(round(seconds, 3) for seconds in spent)),
             bound=bound(self._evidence(wall, cpu, provider, routes)),
             answered=dict(self.answered),
             fallbacks=self.fallbacks,

@@ -21,6 +21,7 @@ from llmbatch.jobs.events import (
     RouteStopped,
     RowFinished,
     RowSkipped,
+    RowsSkipped,
     SourceWaited,
 )
 from llmbatch.jobs.histogram import Histogram
@@ -48,7 +49,7 @@ def full_tally() -> Tally:
     for status in ("ok", "ok", "truncated", "error"):
         tally(RowFinished(result(status)))  # type: ignore[arg-type]
     tally(RowSkipped("9", "ok"))
-    tally(RowSkipped("8", "refused"))
+    tally(RowsSkipped({"refused": 1}, 0.1))
     tally(AttemptFailed(REQUEST, 1, RateLimited("slow down"), 1.5))
     tally(AttemptFailed(REQUEST, 6, RateLimited("slow down"), None))
     tally(SourceWaited(2.0))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 from ..drain import Drain, Stop
 from ..errors import LlmbatchError, SourceError
-from ..events import Draining, RowFinished, RowSkipped, SourceWaited
+from ..events import Draining, RowFinished, RowSkipped, RowsSkipped, SourceWaited
 from ..model import Row
 from ..ports import Clock, Observer, Sink, Source, Worker
 
@@ -101,7 +101,7 @@ class LocalEngine:
         A source that breaks ends the job like one that is dry: the rows it gave are finished
         first. A sink that breaks ends it at once.
         """
-        self._rows: AsyncIterator[Row] = source.requests()
+        self._rows: AsyncIterator[Row | RowsSkipped] = source.requests()
         self._worker = worker
         self._sink = sink
         deadline: asyncio.TimerHandle | None = None
@@ -244,16 +244,21 @@ class LocalEngine:
             if row is None:
                 self._exhausted = True
                 break
-            status = await self._sink.expect(row)
-            if status is None:
+            if isinstance(row, RowsSkipped):
+                if row.statuses:
+                    self._observe(row)
+                skipped += sum(row.statuses.values())
+            elif (status := await self._sink.expect(row)) is not None:
+                self._observe(RowSkipped(row.id, status))
+                skipped += 1
+            else:
                 return row
-            self._observe(RowSkipped(row.id, status))
-            skipped += 1
-            if not skipped % BREATH:
+            if skipped >= BREATH:
+                skipped = 0
                 await asyncio.sleep(0)
         return None
 
-    async def _read(self) -> Row | None:
+    async def _read(self) -> Row | RowsSkipped | None:
         began = self._clock.now()
         try:
             row = await anext(self._rows, None)
@@ -261,6 +266,8 @@ class LocalEngine:
             self._broken = error
             row = None
         waited = self._clock.now() - began
+        if isinstance(row, RowsSkipped):
+            waited -= row.seconds
         if waited > NOTICEABLE:
             self._observe(SourceWaited(waited))
         return row

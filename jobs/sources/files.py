@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from ..errors import SourceError
@@ -48,13 +49,13 @@ class FileSource(Generic[R]):
     __slots__ = (
         "_alone",
         "_clock",
-        "_inputs",
         "_limit",
         "_parser",
         "_places",
         "_scanned",
         "_seen",
         "_watch_ids",
+        "inputs",
     )
 
     def __init__(
@@ -69,7 +70,7 @@ class FileSource(Generic[R]):
         *,
         watch_ids: bool = True,
     ) -> None:
-        self._inputs = tuple(inputs)
+        self.inputs = tuple(inputs)
         self._parser = parser
         self._clock = clock
         self._watch_ids = watch_ids
@@ -82,45 +83,58 @@ class FileSource(Generic[R]):
         self._seen = 0
 
     def __repr__(self) -> str:
-        return f"FileSource({[source.path for source in self._inputs]}, limit={self._limit})"
+        return f"FileSource({[source.path for source in self.inputs]}, limit={self._limit})"
 
     async def requests(self) -> AsyncGenerator[R, None]:
         """Raises SourceError where the input can't be read, or has no row at all."""
-        parse, now = self._parser.parse, self._clock.now
-        files_only = all(source.rereadable for source in self._inputs)
-        ids: Any = None if files_only or not self._watch_ids else StreamIds(self._inputs)
+        files_only = all(source.rereadable for source in self.inputs)
+        ids: Any = None if files_only or not self._watch_ids else StreamIds(self.inputs)
+        async with aclosing(self.batches()) as batches:
+            async for index, lines in batches:
+                source = self.inputs[index]
+                for number, line in lines:
+                    row = await self.row(number, line, source)
+                    yield row if ids is None else ids.check(row, index)
+
+    async def row(self, number: int, line: bytes, source: Input) -> R:
+        """The row of a line that was read now."""
+        given = (line, number, source.path, source.format, self._clock.now())
+        if KEY in line:  # images are read from their files
+            return await asyncio.to_thread(self._parser.parse, *given)
+        return self._parser.parse(*given)
+
+    async def batches(self) -> AsyncGenerator[tuple[int, Lines], None]:
+        """The lines of the rows, each time some with the place of their input.
+
+        Raises as :meth:`requests`.
+        """
         left = self._limit
         empty = True
         pump = Pump(self._batches)
         try:
             while (batch := await pump.get()) is not None:
                 index, lines = batch
-                source = self._inputs[index]
-                path, form = source.path, source.format
-                for number, line in lines:
-                    if KEY in line:  # images are read from their files
-                        row = await asyncio.to_thread(parse, line, number, path, form, now())
-                    else:
-                        row = parse(line, number, path, form, now())
-                    yield row if ids is None else ids.check(row, index)
-                    empty = False
-                    if left is not None:
-                        left -= 1
-                        if not left:
-                            return
+                empty = False
+                if left is None:
+                    yield index, lines
+                    continue
+                yield index, lines[:left]
+                left -= min(left, len(lines))
+                if not left:
+                    return
         finally:
             pump.close()
         if empty:
-            raise no_rows(self._inputs)
+            raise no_rows(self.inputs)
         if self._scanned and left:
             raise SourceError(
                 f"it changed while it was read: there were {self._scanned:,} rows, and then "
                 f"{self._seen:,}: run the same command again to go on",
-                path=self._inputs[0].path if len(self._inputs) == 1 else "the input",
+                path=self.inputs[0].path if len(self.inputs) == 1 else "the input",
             )
 
     def _batches(self) -> Generator[tuple[int, Lines], None, None]:
-        for index, source in enumerate(self._inputs):
+        for index, source in enumerate(self.inputs):
             for lines in source.blocks():
                 wanted = self._wanted(lines) if self._places else lines
                 self._seen += len(lines)

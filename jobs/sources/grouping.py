@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from ..errors import SourceError
+from ..events import RowsSkipped
 from ..model import Request, Row
 from ..ports import Clock
 
@@ -30,7 +31,7 @@ BREATH = 32
 class Rows(Protocol):
     """A source whose rows can be given back."""
 
-    def requests(self) -> AsyncGenerator[Row, None]: ...
+    def requests(self) -> AsyncGenerator[Row | RowsSkipped, None]: ...
 
 
 class Grouped:
@@ -55,7 +56,7 @@ class Grouped:
         self._window = window
         self._room = room
 
-    async def requests(self) -> AsyncGenerator[Row, None]:
+    async def requests(self) -> AsyncGenerator[Row | RowsSkipped, None]:
         """Raises SourceError where the source does, after the rows that it gave."""
         ahead = _Ahead()
         known: OrderedDict[int, None] = OrderedDict()
@@ -64,6 +65,9 @@ class Grouped:
         try:
             async with aclosing(self._source.requests()) as rows:
                 async for row in rows:
+                    if isinstance(row, RowsSkipped):
+                        yield row
+                        continue
                     beginning = self._beginning(row)
                     if beginning is None or beginning not in known:
                         if beginning is not None:

@@ -13,9 +13,11 @@ from .content import CONTENT, chat_messages, has_system, instructed, plain_input
 from .defaults import RowDefaults
 from .draft import Draft
 from .formats import JSONL, Broken, Format, Odd, id_of
-from .images import read_in
+from .images import KEY, read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
 from .keys import column_places, key_places
+from .lines import Lines
+from .naming import BareRows, Name, names_bare
 from .parameters import KNOWN, extra_of, finish, job_params, merged, merged_extra
 from .shape import Shapes
 from .tables.row import is_broken, typed, whole
@@ -47,6 +49,7 @@ class RowParser:
     """
 
     __slots__ = (
+        "_bare",
         "_base",
         "_column_places",
         "_column_shapes",
@@ -95,6 +98,9 @@ class RowParser:
         for name in ("model", "system", "template", "params"):
             if reason := unsendable(getattr(defaults, name), name):
                 raise ConfigError(reason)
+        self._bare: BareRows | None = None
+        if names_bare(defaults) and not self._extra:
+            self._bare = BareRows(self._shapes, defaults, self._target, self._base, self._fit)
 
     def __repr__(self) -> str:
         return f"RowParser(model={self._defaults.model!r}, endpoint={self._defaults.endpoint!r})"
@@ -131,6 +137,25 @@ class RowParser:
             return draft.rejected(line, number, str(invalid), read_at)
         draft.id = draft.id or self.default_id(number, path, line)
         return draft.request(self._target, number, read_at)
+
+    def names(self, lines: Lines, path: str, form: Format = JSONL) -> list[Name]:
+        """The ids and fingerprints of the rows that :meth:`parse` makes of the first lines.
+
+        It ends before a line that takes other files to be read.
+        """
+        found: list[Name] = []
+        bare = None if self._bare is None or form is not JSONL else self._bare.name
+        for number, line in lines:
+            if KEY in line:
+                break
+            name = None if bare is None else bare(line, path)
+            if name is None:
+                row = self.parse(line, number, path, form)
+                name = row.id, row.fingerprint
+            elif not name[0]:
+                name = self.default_id(number, path, line), name[1]
+            found.append(name)
+        return found
 
     def _fill(self, draft: Draft, value: Any, form: Format) -> None:
         if self._whole:

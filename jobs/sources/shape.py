@@ -15,6 +15,7 @@ MOST = 256
 """Shapes that are remembered."""
 
 _HANDED_BACK = ("metadata", "custom_id")
+_FLAT: frozenset[type] = frozenset({bool, int, float, str})
 _NAMED = ("model", "system", "extra_body")
 
 
@@ -23,7 +24,8 @@ class Shape(Struct, frozen=True):
 
     ``params`` are request parameters with their kinds, ``strangers`` go back as metadata; ``back``
     says that there are others to be handed back, ``decided`` that what the job decides is among the
-    parameters. ``model``, ``system`` and ``extra_body`` say that such a key is the request's.
+    parameters. ``model``, ``system`` and ``extra_body`` say that such a key is the request's,
+    ``flat`` that there is but an id, a prompt, and parameters without lists and objects.
     """
 
     params: Sequence[tuple[str, Kind]]
@@ -33,6 +35,12 @@ class Shape(Struct, frozen=True):
     model: bool
     system: bool
     extra_body: bool
+    flat: bool
+
+    @property
+    def bare(self) -> bool:
+        """Nothing but parameters and a system prompt shapes what is asked beside the content."""
+        return not (self.model or self.extra_body or self.decided)
 
     def sort(self, row: Mapping[str, Any], own: dict[str, Any]) -> Invalid | None:
         """Put the parameters into ``own``; returns the first wrong type."""
@@ -96,10 +104,17 @@ class Shapes:
             model=model,
             system=system,
             extra_body=extra_body,
+            flat="prompt" in keys and all(_is_flat(key, places.get(key)) for key in keys),
         )
 
     def __repr__(self) -> str:
         return f"Shapes({len(self._known)} known)"
+
+
+def _is_flat(key: str, kind: Kind | None) -> bool:
+    if key in ("id", "prompt"):
+        return kind is SKIP
+    return kind is not None and kind is not SKIP and key not in DECIDED and kind.types <= _FLAT
 
 
 def _wrong(kind: Kind, key: str, value: object) -> Invalid | None:

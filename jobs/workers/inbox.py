@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from msgspec import structs
 
-from ..events import AttemptFailed, Event, RowFinished, RowSkipped, SourceWaited
+from ..events import AttemptFailed, Event, RowFinished, RowSkipped, RowsSkipped, SourceWaited
 from ..model import Rejected, Request, Result, Row, Status, Tidied
 from ..ports import Clock
 from ..records import decode, encode
@@ -152,7 +152,7 @@ class Outbox:
 
 def tell(channel: Channel[ToWorker], event: Event) -> None:
     """Have the job's observers know; what becomes of rows they hear anyway."""
-    if isinstance(event, RowFinished | RowSkipped | SourceWaited):
+    if isinstance(event, RowFinished | RowSkipped | RowsSkipped | SourceWaited):
         return
     if isinstance(event, AttemptFailed):  # nobody needs the prompt
         bare = structs.replace(

@@ -1,6 +1,7 @@
 """The engine: bounded, lazy, lets others in for rows that back off, and drains cleanly."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -10,7 +11,7 @@ from llmbatch.jobs.clock import SystemClock
 from llmbatch.jobs.drain import Drain, Stop
 from llmbatch.jobs.engines.local import AT_ONCE, Drained, LocalEngine
 from llmbatch.jobs.errors import SinkError, SourceError
-from llmbatch.jobs.events import Draining, Event, RowFinished, RowSkipped
+from llmbatch.jobs.events import Draining, Event, RowFinished, RowSkipped, RowsSkipped, SourceWaited
 from llmbatch.jobs.model import Rejected, Result, Row, Status, Tidied
 from llmbatch.jobs.ports import Seat
 
@@ -377,6 +378,58 @@ async def test_a_drain_is_noticed_while_rows_are_being_skipped() -> None:
     bench.drain.request(Stop("SIGINT", "interrupted"))
     await run
     assert 0 < rows.read < 100_000
+
+
+class Told(Rows):
+    """A source of blocks that are done, each found out in so many seconds of work."""
+
+    def __init__(self, blocks: int, work: float) -> None:
+        super().__init__(0)
+        self.blocks = blocks
+        self.work = work
+
+    async def requests(self) -> AsyncIterator[Row | RowsSkipped]:  # type: ignore[override]
+        for number in range(1, self.blocks + 1):
+            began = time.monotonic()
+            while time.monotonic() - began < self.work:
+                pass
+            self.read += 1
+            yield RowsSkipped({"ok": 400}, time.monotonic() - began)
+            yield RowsSkipped({}, 0.0)
+            yield Rejected(id=str(number), line=number, path="x.jsonl", reason="")
+
+
+async def test_what_a_source_skipped_is_told_and_counts_as_no_wait_for_it() -> None:
+    bench, source = Bench(width=1), Told(5, 0.05)
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        return result(row)
+
+    await bench.run(source, worker)
+    assert len(bench.sink.ids) == 5
+    told = [event for event in bench.events if isinstance(event, RowsSkipped)]
+    assert [event.statuses for event in told] == [{"ok": 400}] * 5
+    waits = [event.seconds for event in bench.events if isinstance(event, SourceWaited)]
+    assert sum(waits) < sum(event.seconds for event in told)
+
+
+async def test_a_drain_is_noticed_while_a_source_skips_rows() -> None:
+    class Done(Told):
+        async def requests(self) -> AsyncIterator[Row | RowsSkipped]:  # type: ignore[override]
+            for _ in range(self.blocks):
+                self.read += 1
+                yield RowsSkipped({"ok": 400}, 0.0)
+
+    bench, source = Bench(width=1), Done(10_000, 0.0)
+
+    async def worker(row: Row, seat: Seat) -> Result:
+        raise AssertionError("nothing is to run")
+
+    run = asyncio.create_task(bench.run(source, worker))
+    await settle()
+    bench.drain.request(Stop("SIGINT", "interrupted"))
+    await run
+    assert 0 < source.read < 10_000
 
 
 async def test_a_broken_source_ends_the_job_with_its_error_after_the_rows_it_gave() -> None:
