@@ -26,6 +26,9 @@ from .local import NOTICEABLE, first
 STILLBORN = 3
 """Workers of each number that may die in a row before any asks for rows."""
 
+FRUITLESS = 10
+"""Workers of each number that may die in a row before any of them has answered a row."""
+
 LEAVE = 5.0
 """Seconds that a worker gets to leave by itself when it has said goodbye."""
 
@@ -46,7 +49,7 @@ class ProcessEngine:
         self._again: deque[Out] = deque()
         self._exhausted = False
         self._broken: SourceError | None = None
-        self._stillborn = 0
+        self._stillborn = self._fruitless = 0
         self._wanted = asyncio.Event()
         self._there: set[int] = set()
         self._all_there = asyncio.Event()
@@ -126,6 +129,7 @@ class ProcessEngine:
         while (message := await channel.get()) is not None:
             match message:
                 case Done():
+                    self._fruitless = 0
                     if await self._roll.done(place, message):
                         place.answered = self._clock.now()
                 case Named():
@@ -222,8 +226,9 @@ class ProcessEngine:
         self._observe(Noted(f"worker {hand.number} (process {hand.pid}) {how}{again}"))
         self._again.extend(await self._roll.lost(place, how))
         self._arrived(hand.number)
-        self._stillborn += 1
-        if self._stillborn > STILLBORN * self._crew.size:
+        self._stillborn, self._fruitless = self._stillborn + 1, self._fruitless + 1
+        size = self._crew.size
+        if self._stillborn > STILLBORN * size or self._fruitless > FRUITLESS * size:
             text = f"worker processes end before they have done anything; the last one {how}"
             self._drain.request(Stop("fatal", text))
         self._serve_all()

@@ -88,22 +88,7 @@ async def test_workers_that_are_killed_again_and_again_lose_nothing(desk: Desk) 
 
 async def test_a_row_that_kills_workers_fails_and_the_others_are_answered(desk: Desk) -> None:
     """A hook in each worker ends it when it meets the row."""
-    hook = desk.folder / "hook"
-    hook.mkdir()
-    (hook / "sitecustomize.py").write_text(
-        "import sys, os, signal\n"
-        "if 'llmbatch.jobs.worker' in sys.orig_argv:\n"
-        "    import msgspec.json\n"
-        "    real = msgspec.json.Decoder\n"
-        "    class Poisoned:\n"
-        "        def __init__(self, *args, **more):\n"
-        "            self.real = real(*args, **more)\n"
-        "        def decode(self, data):\n"
-        "            if b'poison' in bytes(data):\n"
-        "                os.kill(os.getpid(), signal.SIGKILL)\n"
-        "            return self.real.decode(data)\n"
-        "    msgspec.json.Decoder = Poisoned\n"
-    )
+    hook = poisoned(desk)
     rows = [{"id": f"r{n}", "prompt": f"say {n}"} for n in range(20)]
     desk.write(*rows[:10], {"id": "bad", "prompt": "poison"}, *rows[10:])
     done = await desk.run("in.jsonl", *TWO, "--concurrency", "2", env={"PYTHONPATH": str(hook)})
@@ -259,6 +244,27 @@ async def test_workers_that_cannot_start_end_the_job_and_say_why(desk: Desk) -> 
     assert "worker processes end before they have done anything" in done.stderr
     assert "no such luck" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def poisoned(desk: Desk) -> Path:
+    """A folder for PYTHONPATH, which has a worker die when it reads the word."""
+    hook = desk.folder / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(
+        "import sys, os, signal\n"
+        "if 'llmbatch.jobs.worker' in sys.orig_argv:\n"
+        "    import msgspec.json\n"
+        "    real = msgspec.json.Decoder\n"
+        "    class Poisoned:\n"
+        "        def __init__(self, *args, **more):\n"
+        "            self.real = real(*args, **more)\n"
+        "        def decode(self, data):\n"
+        "            if b'poison' in bytes(data):\n"
+        "                os.kill(os.getpid(), signal.SIGKILL)\n"
+        "            return self.real.decode(data)\n"
+        "    msgspec.json.Decoder = Poisoned\n"
+    )
+    return hook
 
 
 def files(folder: Path) -> list[Path]:

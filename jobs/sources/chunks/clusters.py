@@ -58,8 +58,12 @@ def is_boundary(text: str, at: int, base: int = 0) -> bool:
     if marks is None:
         return True
     # What the marks belong to decides: an emoji before a joiner, a consonant before a virama.
-    first = max(base, marks.start() - 1)
-    return bool(rules.cluster(text[first : at + 1]).end() < at + 1 - first)
+    begin: int = marks.start()
+    first = max(base, begin - 1)
+    end = first + rules.cluster(text[first : at + 1]).end()
+    if end == begin:  # to nothing: a control character stands before them
+        end = begin + rules.cluster(text[begin : at + 1]).end()
+    return bool(end <= at)
 
 
 def boundary_after(text: str, at: int, base: int = 0) -> int:

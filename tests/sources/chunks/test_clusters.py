@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmbatch.jobs.sources.chunks.clusters import (
@@ -35,6 +35,7 @@ def boundaries(text: str) -> set[int]:
 
 @settings(max_examples=1000, deadline=None)
 @given(TEXTS)
+@example("\x1f\u094d\u0301\u0915")
 def test_every_place_is_judged_as_in_a_pass_over_the_whole_text(text: str) -> None:
     expected = boundaries(text)
     assert {at for at in range(len(text) + 1) if is_boundary(text, at)} == expected
