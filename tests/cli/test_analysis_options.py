@@ -23,6 +23,7 @@ OF_ROWS = {"inputs", "template", "limit", "strict", "endpoint", "output", "forma
     "input_format",
     "canary",
     "dedupe",
+    "processes",
 }
 """Settings that analyze leaves out."""
 

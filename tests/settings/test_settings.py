@@ -258,6 +258,7 @@ def test_every_scalar_field_has_its_variable(loaded: Load) -> None:
     texts = {"endpoint": "embeddings", "format": "openai-batch", "order": "input"}
     texts |= {"context": "previous", "fold": "concat", "report_format": "csv"}
     texts |= {"log_format": "json", "input_format": "csv", "halt_on": "failed>5%"}
+    texts |= {"processes": "2"}
     defaults = AnalyzeConfig()
     for name in AnalyzeConfig.__struct_fields__:
         if name not in ("inputs", "documents", "params", "providers", "prices", "select"):
