@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 import click
 
 from llmbatch.jobs.config import AnalyzeConfig
 from llmbatch.jobs.drain import Drain
-from llmbatch.jobs.ports import Observer
 from llmbatch.jobs.summary import Summary, Tally
 
 from .analysisoptions import analysis_options
 from .chunkfigures import ChunkFigures
-from .execution import execute
+from .execution import Watchers, execute
 from .exits import Exit
 from .live import live_for
 from .options import JobCommand, JobOption, settings_from
@@ -69,7 +68,7 @@ class Analysis:
         return progress_for(sys.stderr, tally, quiet=quiet, log=log, counting=ChunkFigures)
 
     def run(
-        self, drain: Drain, tally: Tally, progress: Silent, observers: Sequence[Observer]
+        self, drain: Drain, tally: Tally, progress: Silent, watchers: Watchers
     ) -> Coroutine[Any, Any, Summary]:
         from llmbatch.jobs.analysis import run_analysis_async  # here: the help does without
 
@@ -77,7 +76,8 @@ class Analysis:
             self.config,
             drain=drain,
             tally=tally,
-            observers=observers,
+            observers=watchers.observers,
+            heard=watchers.heard,
             live=live_for(self.config, progress),
         )
 

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.drain import Drain, Stop
@@ -15,7 +15,7 @@ from llmbatch.jobs.errors import SinkError, SourceError
 from llmbatch.jobs.events import Event
 from llmbatch.jobs.garbage import in_flight_at_most, look_rarely
 from llmbatch.jobs.pipeline import run_loop
-from llmbatch.jobs.ports import Observer
+from llmbatch.jobs.ports import Observer, TextHeard
 from llmbatch.jobs.summary import Summary, Tally
 from llmbatch.jobs.summaryfile import check_summary_path, write_summary
 
@@ -27,6 +27,13 @@ UNSTARTED = 0.5
 """Seconds that a job which has not begun gets to end: it may be opening a pipe without a reader."""
 
 
+class Watchers(NamedTuple):
+    """Who is told of a job's events, and who of its answers while they come."""
+
+    observers: Sequence[Observer]
+    heard: Sequence[TextHeard]
+
+
 class Job(Protocol):
     """What a command runs, and what a person sees while it does."""
 
@@ -36,12 +43,15 @@ class Job(Protocol):
     def progress(self, tally: Tally) -> Silent: ...
 
     def run(
-        self, drain: Drain, tally: Tally, progress: Silent, observers: Sequence[Observer]
+        self, drain: Drain, tally: Tally, progress: Silent, watchers: Watchers
     ) -> Coroutine[Any, Any, Summary]: ...
 
 
 class Report(Protocol):
-    """What else is written about a job: an observer, told of the job's end."""
+    """What else is written about a job: an observer, told of the job's end.
+
+    One that has a method ``heard`` (:data:`TextHeard`) is told of answers while they come.
+    """
 
     def __call__(self, event: Event) -> None: ...
 
@@ -96,8 +106,9 @@ class _Execution:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
-        observers = [self.progress, *self.reports]
-        return await self.job.run(self.drain, self.tally, self.progress, observers)
+        heard = [ear for each in self.reports if (ear := getattr(each, "heard", None)) is not None]
+        watchers = Watchers([self.progress, *self.reports], heard)
+        return await self.job.run(self.drain, self.tally, self.progress, watchers)
 
     def _reports(self) -> Iterator[Report]:
         """Those that are asked for, imported only then. Raises ConfigError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 import click
@@ -11,10 +11,9 @@ import click
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.drain import Drain
 from llmbatch.jobs.job import run_job_async
-from llmbatch.jobs.ports import Observer
 from llmbatch.jobs.summary import Summary, Tally
 
-from .execution import execute
+from .execution import Watchers, execute
 from .joboptions import job_options
 from .options import JobCommand, settings_from
 from .progress import Silent, progress_for
@@ -45,9 +44,15 @@ class Rows:
         return progress_for(sys.stderr, tally, quiet=config.quiet, plain=plain, log=log)
 
     def run(
-        self, drain: Drain, tally: Tally, _progress: Silent, observers: Sequence[Observer]
+        self, drain: Drain, tally: Tally, _progress: Silent, watchers: Watchers
     ) -> Coroutine[Any, Any, Summary]:
-        return run_job_async(self.config, drain=drain, tally=tally, observers=observers)
+        return run_job_async(
+            self.config,
+            drain=drain,
+            tally=tally,
+            observers=watchers.observers,
+            heard=watchers.heard,
+        )
 
     def __repr__(self) -> str:
         return f"Rows({self.config.inputs!r})"

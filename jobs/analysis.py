@@ -23,7 +23,7 @@ from .fold.tree import Tree
 from .halts.halting import Halting
 from .model import GOOD, Chunk, Quote, Request, Result, Row, Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
-from .ports import Live, Observer, Worker
+from .ports import Live, Observer, TextHeard, Worker
 from .reuseplan import ReusePlan
 from .sinks.recall import RecallSink, open_results
 from .sources.analysis import AnalysisSource, Chunks
@@ -55,6 +55,7 @@ async def run_analysis_async(
     *,
     environ: Mapping[str, str] | None = None,
     observers: Sequence[Observer] = (),
+    heard: Sequence[TextHeard] = (),
     drain: Drain | None = None,
     tally: Tally | None = None,
     live: Live | None = None,
@@ -66,7 +67,7 @@ async def run_analysis_async(
     """
     pipeline = Pipeline(checked(config), environ, drain)
     pipeline.check_fallbacks()
-    return await _Analysis(pipeline, config, live).run(tally or Tally(), observers)
+    return await _Analysis(pipeline, config, live).run(tally or Tally(), observers, heard)
 
 
 class _Analysis:
@@ -89,7 +90,9 @@ class _Analysis:
                 tree, self.plan.requests.fold, self.reporting.draft, quotes=config.quotes
             )
 
-    async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
+    async def run(
+        self, tally: Tally, observers: Sequence[Observer], heard: Sequence[TextHeard]
+    ) -> Summary:
         config, pipeline, plan = self.config, self.pipeline, self.plan
         clock, drain = pipeline.clock, pipeline.drain
         if config.summary is not None:
@@ -142,7 +145,8 @@ class _Analysis:
             await chronicle.begin(sink, None)
             pipeline.budget(chronicle.carried, tally, observe)
             observe(pipeline.started(plan.files.results, None, plan.files.size))
-            heard = self.folding.heard if isinstance(self.folding, Folding) else None
+            if isinstance(self.folding, Folding):
+                heard = (self.folding.heard, *heard)
             async with chronicle.until_broken(came_to):
                 async with chronicle.counting(pipeline.used, drain, pipeline.till):
                     await pipeline.pump(source, routes, sink, observe, around=around, heard=heard)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .answer import Answer
 from .breaker import LONGEST_COOLDOWN, counts, nobody_there
@@ -22,6 +22,7 @@ from .errors import (
     Unanswered,
 )
 from .events import AttemptFailed, ParamsDropped
+from .hearing import told
 from .lane import Lane
 from .model import Rejected, Result, Row
 from .ports import Clock, Observer, Permit, Seat, TextHeard, TurnedAway
@@ -50,7 +51,7 @@ class Call:
         clock: Clock,
         observer: Observer,
         random: Callable[[], float],
-        heard: TextHeard | None = None,
+        heard: Sequence[TextHeard] = (),
         spending: Spending | None = None,
     ) -> None:
         self._heard = heard
@@ -159,15 +160,13 @@ class Call:
             try:
                 stream = lane.provider.stream(request, whole=progress.whole, hear=permit.hear)
                 probe = progress.probe
-                heard = self._heard
-                if heard is not None and heard(progress.row, None):
-                    heard = None
+                heard = self._heard and told(self._heard, progress.row, None)
                 try:
                     async for delta in stream:
                         at = now()
                         answer.add(delta, at)
-                        if heard and delta.text and heard(progress.row, delta.text):
-                            heard = None
+                        if heard and delta.text:
+                            heard = told(heard, progress.row, delta.text)
                         if probe and at - answer.sent > LONGEST_COOLDOWN:
                             probe = False
                             self._answers(lane, progress)  # others need not wait for its end
@@ -177,8 +176,7 @@ class Call:
                 if answer.status is None:
                     raise StreamBroken("the answer ended without its finish")
             except ProviderError as failure:
-                progress.keep(answer)
-                progress.charge(answer)
+                progress.broke_off(answer, failure, now())
                 self._paid(answer, failure, progress, booking)
                 self._refused(failure, permit, lane, progress)
                 permit.settle(answer.usage, failure)

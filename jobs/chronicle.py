@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct, structs
 
 from .budget.ledger import UNIT, Amount
@@ -123,9 +124,7 @@ class Chronicle:
             total=summary.total,
             not_run=summary.not_run,
             limits=summary.routes,
-            wall_s=summary.wall_s,
-            rows_per_s=summary.rows_per_s,
-            output_tokens_per_s=summary.output_tokens_per_s,
+            summary=msgspec.to_builtins(summary),
         )
 
     @asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from .errors import ProviderError
-from .model import Chunk, DocumentFacts, Request, Result, Status
+from .model import Chunk, DocumentFacts, Request, Result, Row, Status
 
 
 class JobStarted(Struct, frozen=True):
@@ -89,10 +89,14 @@ class AttemptFailed(Struct, frozen=True):
 
 
 class RowFinished(Struct, frozen=True):
-    """The row's result is written; ``path`` is the input that it stands in."""
+    """The row's result is written; ``path`` is the input that it stands in.
+
+    ``row`` is None where another process had it.
+    """
 
     result: Result
     path: str = ""
+    row: Row | None = None
 
 
 class SourceWaited(Struct, frozen=True):

@@ -18,6 +18,7 @@ class Percentiles(Struct, frozen=True):
 
     p50: float | None
     p95: float | None
+    p99: float | None = None
 
 
 class Histogram:
@@ -46,7 +47,7 @@ class Histogram:
 
     @property
     def percentiles(self) -> Percentiles:
-        return Percentiles(self.percentile(50), self.percentile(95))
+        return Percentiles(*map(self.percentile, (50, 95, 99)))
 
     def __repr__(self) -> str:
         return f"<Histogram of {self.count}>"

@@ -19,7 +19,7 @@ from .halts.halting import Halting
 from .looplag import LagMeter
 from .model import Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
-from .ports import Observer, Sink, Worker
+from .ports import Observer, Sink, TextHeard, Worker
 from .preparation import Preparation
 from .processes import check_processes, cpu_seconds, crew_size
 from .reuseplan import ReusePlan
@@ -51,18 +51,20 @@ async def run_job_async(
     *,
     environ: Mapping[str, str] | None = None,
     observers: Sequence[Observer] = (),
+    heard: Sequence[TextHeard] = (),
     drain: Drain | None = None,
     tally: Tally | None = None,
 ) -> Summary:
     """Run a job: read, ask, write, resume; returns when every row has its end or the job stopped.
 
-    Keys come from ``environ``, by default the process's own. ``drain`` ends it in order from
-    outside. Raises ConfigError before anything is sent, SourceError and SinkError.
+    Keys come from ``environ``, by default the process's own. ``heard`` are told of answers while
+    they come (not of those that other processes get). ``drain`` ends it in order from outside.
+    Raises ConfigError before anything is sent, SourceError and SinkError.
     """
     config = checked(config)
     check_processes(config, os.environ if environ is None else environ)
     job = _Job(Pipeline(config, environ, drain))
-    return await job.run(tally or Tally(), observers)
+    return await job.run(tally or Tally(), observers, heard)
 
 
 class _Job:
@@ -78,7 +80,9 @@ class _Job:
         self.processes = 1
         pipeline.check_fallbacks()
 
-    async def run(self, tally: Tally, observers: Sequence[Observer]) -> Summary:
+    async def run(
+        self, tally: Tally, observers: Sequence[Observer], heard: Sequence[TextHeard]
+    ) -> Summary:
         def observe(event: Event) -> None:
             event = halting.corrected(event)
             tally(event)
@@ -117,7 +121,7 @@ class _Job:
             return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
 
         async with (
-            self._asking(observe, tally.lag) as ask,
+            self._asking(observe, heard, tally.lag) as ask,
             pipeline.output(self._open_output) as sink,
             tally.lag,
         ):
@@ -133,7 +137,9 @@ class _Job:
         return summary
 
     @asynccontextmanager
-    async def _asking(self, observe: Observer, lag: LagMeter) -> AsyncGenerator[Ask, None]:
+    async def _asking(
+        self, observe: Observer, heard: Sequence[TextHeard], lag: LagMeter
+    ) -> AsyncGenerator[Ask, None]:
         """How the rows of a source are asked, in this process or in several; until it is closed."""
         pipeline, reuse = self.pipeline, self.reuse
         if self.processes > 1:
@@ -151,7 +157,7 @@ class _Job:
                 sink,
                 observe,
                 around=lambda worker: self._around(worker, sink, observe),
-                heard=reuse.heard,
+                heard=(*reuse.heard, *heard),
             )
 
     async def _ask(

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from .metrics import Metrics as Metrics
+from .metrics import Try as Try
+
 Endpoint = Literal["chat", "completions", "embeddings", "responses"]
 """What is asked of the provider; ``chat`` is ``/chat/completions`` in OpenAI's words."""
 
@@ -224,32 +227,6 @@ class Delta(Struct, frozen=True):
     usage: Usage | None = None
     cost_usd: float | None = None
     chunks: int = 1
-
-
-class Metrics(Struct, frozen=True):
-    """Times of one row, in seconds.
-
-    ``queue_s``: from reading the row to its first send; ``limiter_s``: the part of all waits that
-    the gate caused, or a budget; ``ttft_s``: from the last send to its first token;
-    ``latency_s``: from the first send to the last byte, waits between attempts included;
-    ``itl_*``: between chunks with text.
-    ``retried`` names the error type of each attempt that was tried again. ``cached`` says that the
-    answer came out of the cache, ``same_as`` is the id of the row of this job that asked the same
-    and whose answer this is; either costs nothing.
-    """
-
-    started_at: str
-    queue_s: float
-    limiter_s: float
-    ttft_s: float | None
-    itl_mean_s: float | None
-    itl_max_s: float | None
-    latency_s: float
-    output_tokens_per_s: float | None
-    attempts: int
-    retried: Sequence[str]
-    cached: bool | UnsetType = UNSET
-    same_as: str | UnsetType = UNSET
 
 
 class Failure(Struct, frozen=True):

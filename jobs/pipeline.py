@@ -220,7 +220,7 @@ class Pipeline:
         observe: Observer,
         *,
         around: Callable[[Worker], Worker] = lambda worker: worker,
-        heard: TextHeard | None = None,
+        heard: Sequence[TextHeard] = (),
     ) -> None:
         """Ask every row of the source; ``around`` may put something around the asking of a row."""
         config = self.config

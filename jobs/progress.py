@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, structs
 from .answer import Answer
 from .errors import ProviderError
 from .lane import Lane
-from .model import Failure, Metrics, Rejected, Request, Result, Status
+from .model import Failure, Metrics, Rejected, Request, Result, Status, Try
 
 
 class Best(Struct, frozen=True):
@@ -29,8 +29,9 @@ class Progress(Struct, eq=False):
     ``request`` is the row as ``lane``, the one at ``place``, is asked it. ``spent`` are the places
     that can't answer it, with ``failures`` to say why. ``tries`` are the attempts on this lane that
     count against the row's retries, ``broken`` those of them whose stream broke, the first one at
-    ``broke_at``; ``attempts`` are all, on all lanes. ``whole`` says that the next attempt asks for
-    the answer in one piece, ``tried_whole`` that this was done although the route streams.
+    ``broke_at``; ``attempts`` are all, on all lanes, ``tried`` says of each when it was and how it
+    failed. ``whole`` says that the next attempt asks for the answer in one piece, ``tried_whole``
+    that this was done although the route streams.
     ``paused`` says that the last error paused the route, ``probe`` that the row finds out for the
     others whether the lane answers. ``untold`` says that the last attempt broke off,
     and nobody told what it used. ``cost`` is what all attempts have cost so far in USD, as far as
@@ -60,6 +61,7 @@ class Progress(Struct, eq=False):
     cost: float | None = None
     unpriced: bool = False
     untold: bool = False
+    tried: list[Try] = []
 
     def take(self, lane: Lane, place: int) -> list[str]:
         """Go on with this lane; returns the names of the parameters that were dropped for it.
@@ -76,9 +78,11 @@ class Progress(Struct, eq=False):
         self.request, dropped = lane.fit(row)
         return dropped
 
-    def keep(self, answer: Answer) -> None:
-        """An attempt broke off; what it brought is kept unless an earlier one brought more."""
+    def broke_off(self, answer: Answer, error: ProviderError, now: float) -> None:
+        """An attempt failed; what it brought is kept unless an earlier one brought more."""
         assert self.lane is not None  # noqa: S101 - somebody was asked
+        self.charge(answer)
+        self.tried.append(self._try(answer.sent, now, error.type))
         if answer.size and (self.best is None or answer.size >= self.best.answer.size):
             self.best = Best(answer, self.request, self.lane, self.place)
 
@@ -139,7 +143,7 @@ class Progress(Struct, eq=False):
             fallbacks=self.place if found is None else found.place,
             usage=None if answer is None else answer.usage,
             cost_usd=None if self.unpriced else self.cost,
-            metrics=self._metrics(answer, now),
+            metrics=self._metrics(answer, now, failed=failure is not None),
             error=failure,
             metadata=row.metadata,
             tool_calls=UNSET if answer is None else answer.tool_calls or UNSET,
@@ -150,9 +154,11 @@ class Progress(Struct, eq=False):
             fold=row.fold,
         )
 
-    def _metrics(self, answer: Answer | None, now: float) -> Metrics | None:
+    def _metrics(self, answer: Answer | None, now: float, *, failed: bool) -> Metrics | None:
         if self.first_sent is None:
             return None
+        if answer is not None and self.tried and not failed:
+            self.tried.append(self._try(answer.sent, now, None))
         ttft = mean = longest = speed = None
         if answer is not None:
             if answer.first is not None:
@@ -173,7 +179,13 @@ class Progress(Struct, eq=False):
             output_tokens_per_s=speed,
             attempts=self.attempts,
             retried=self.retried,
+            tried=self.tried if len(self.tried) > 1 else UNSET,
         )
+
+    def _try(self, sent: float, now: float, error: str | None) -> Try:
+        assert self.lane is not None  # noqa: S101 - it was asked
+        at = sent - (self.first_sent or sent)
+        return Try(seconds(at), seconds(now - sent), self.lane.label, error)
 
     def __repr__(self) -> str:
         return f"<Progress {self.attempts} attempts, {len(self.spent)} routes spent>"

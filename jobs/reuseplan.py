@@ -6,7 +6,7 @@ Composed here, for `run` and `analyze`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -82,9 +82,9 @@ class ReusePlan:
         return Grouped(source, self._beginning, self._clock) if self._moves else source
 
     @property
-    def heard(self) -> TextHeard | None:
+    def heard(self) -> Sequence[TextHeard]:
         """Who is to be told of the first tokens."""
-        return None if self._warmth is None else self._warmth.heard
+        return () if self._warmth is None else (self._warmth.heard,)
 
     @asynccontextmanager
     async def open(self, observe: Observer, *, begun: bool = False) -> AsyncGenerator[None, None]:

@@ -78,6 +78,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     output_tokens_per_s: float
     ttft_s: Percentiles
     latency_s: Percentiles
+    itl_s: Percentiles = Percentiles(None, None)
     attempts: int
     retries: Mapping[str, int]
     failures: Mapping[str, int]
@@ -125,12 +126,8 @@ class Tally:
         self.attempts = 0
         self.usage = Usage()
         self.bill = Bill()
-        self.ttft = Histogram()
-        self.latency = Histogram()
-        self.limit = 0.0
-        self.busy = 0.0
-        self.backoff = 0.0
-        self.source = 0.0
+        self.ttft, self.latency, self.itl = Histogram(), Histogram(), Histogram()
+        self.limit = self.busy = self.backoff = self.source = 0.0
         self.asked = 0
         self.answered: Counter[str] = Counter()
         self.fallbacks = 0
@@ -218,6 +215,8 @@ class Tally:
             self.latency.add(metrics.latency_s)
         if metrics.ttft_s is not None:
             self.ttft.add(metrics.ttft_s)
+        if metrics.itl_mean_s is not None:
+            self.itl.add(metrics.itl_mean_s)
 
     def summary(
         self,
@@ -251,6 +250,7 @@ class Tally:
             output_tokens_per_s=round(self.usage.output_tokens / wall, 2) if wall > 0 else 0.0,
             ttft_s=self.ttft.percentiles,
             latency_s=self.latency.percentiles,
+            itl_s=self.itl.percentiles,
             attempts=self.attempts,
             retries=dict(self.retries),
             failures=dict(self.failures),

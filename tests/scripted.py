@@ -28,7 +28,7 @@ from llmbatch.jobs.fitting import Fit
 from llmbatch.jobs.lane import Lane
 from llmbatch.jobs.limits import open_gate
 from llmbatch.jobs.model import Delta, Quota, Request, Result, Row
-from llmbatch.jobs.ports import Hear
+from llmbatch.jobs.ports import Hear, TextHeard
 from llmbatch.jobs.prices.book import PriceBook
 from llmbatch.jobs.retry import RetryPolicy
 from llmbatch.jobs.routes import Routes
@@ -123,8 +123,10 @@ class Ran:
         caps: Caps | None = None,
         earlier: Amount = NOTHING,
         funds: Funds | None = None,
+        heard: Sequence[TextHeard] = (),
         **limits: Any,
     ) -> None:
+        self.heard = heard
         self.providers = providers
         self.provider = providers[0]
         self.seat = seat or Chair()
@@ -185,6 +187,7 @@ class Ran:
             observer=self.events.append,
             random=lambda: HALF,
             spending=self.spending,
+            heard=self.heard,
         )
 
     async def row(self, row: Row) -> Result:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from scripted import DONE, Chair, Ending, Ran, Scripted, Step, ask, words
 
 from llmbatch.jobs.errors import (
@@ -101,6 +102,55 @@ def test_retries_wait_as_decided_and_count_in_the_latency_but_not_in_the_first_t
     assert waits == [pytest.approx(0.25), 0.0]
     assert result.status == "ok"
     assert result.error is None
+
+
+def test_each_attempt_says_when_it_was_and_how_it_failed_where_there_was_more_than_one() -> None:
+    result, _ = run(
+        [1.0, Overloaded("no", http_status=500)],
+        [2.0, *words("a"), RateLimited("wait 4", http_status=429, retry_after=4.0)],
+        [0.5, *words("a"), 0.5, DONE],
+    )
+    metrics = metrics_of(result)
+    assert metrics.tried is not UNSET
+    route = "scripted/m0"
+    assert [(each.route, each.error) for each in metrics.tried] == [
+        (route, "overloaded"),
+        (route, "rate_limited"),
+        (route, None),
+    ]
+    times = [(each.at_s, each.took_s) for each in metrics.tried]
+    assert times == [(0, 1), (1.25, 2), (pytest.approx(7.25, abs=1e-5), 1)]
+    assert sum(times[-1]) == pytest.approx(metrics.latency_s)
+
+
+def test_a_row_that_never_gets_an_answer_has_an_error_on_every_attempt() -> None:
+    result, _ = run(*[[1.0, Overloaded("no", http_status=500)]] * 6)
+    tried = metrics_of(result).tried
+    assert tried is not UNSET
+    assert [each.error for each in tried] == ["overloaded"] * 4  # 3 retries
+
+
+def test_a_row_with_one_attempt_does_not_list_it() -> None:
+    assert metrics_of(run([*words("a"), DONE])[0]).tried is UNSET
+    failed, _ = run([BadRequest("no", http_status=400)])
+    assert metrics_of(failed).tried is UNSET
+
+
+def test_whoever_listens_hears_each_attempt_until_it_has_heard_enough() -> None:
+    heard: list[tuple[str, str | None]] = []
+    brief: list[str | None] = []
+
+    def all_of_it(row: Request, text: str | None) -> None:
+        heard.append((row.id, text))
+
+    def first_word(row: Request, text: str | None) -> bool:
+        brief.append(text)
+        return text is not None
+
+    script = [[*words("a", "b"), StreamBroken("cut")], [*words("c", "d"), DONE]]
+    run(*script, heard=(all_of_it, first_word))
+    assert heard == [("q1", text) for text in (None, "a", "b", None, "c", "d")]
+    assert brief == [None, "a", None, "c"]
 
 
 def test_a_row_that_backs_off_says_so_to_its_seat_and_gives_its_slot_to_another() -> None:

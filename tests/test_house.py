@@ -23,7 +23,9 @@ STAGES = {"engines", "call", "sources", "limits", "providers", "sinks", "embedde
 # What a module or package of jobs/ may import from jobs/, beside itself.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "model": set(),
+    "model": {"metrics"},
+    "metrics": set(),
+    "hearing": {"model", "ports"},
     "takes": {"model"},
     "dialects": {"model", "takes"},
     "config": {"dialects", "model"},
@@ -74,7 +76,7 @@ ALLOWED: dict[str, set[str]] = {
     "lane": {"breaker", "errors", "fitting", "model", "ports", "prices"},
     "progress": {"answer", "errors", "lane", "model", "prices"},
     "routes": {"breaker", "drain", "errors", "events", "lane", "ports"},
-    "call": VALUES | {"answer", "breaker", "lane", "progress", "routes", "budget"},
+    "call": VALUES | {"answer", "breaker", "hearing", "lane", "progress", "routes", "budget"},
     "fold": VALUES | {"coverage"},
     "structured": VALUES,
     "prices": BASE,

@@ -185,7 +185,7 @@ class LocalEngine:
                 self._grow()
                 result = await self._worker(row, seat)
                 await self._sink.write(result)
-                self._observe(RowFinished(result, row.path))
+                self._observe(RowFinished(result, row.path, row))
         except Drained:
             return
         finally:

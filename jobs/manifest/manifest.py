@@ -82,6 +82,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     ended in order. ``rows`` counts the lines by status, those of earlier runs included; ``not_run``
     are the input's rows without a line, None where their number is not known. ``config`` holds no
     secrets. ``routes`` are as they are asked, ``limits`` what was learned of each.
+    ``summary`` are the figures of the last run, as ``--summary`` writes them; None while it runs.
     """
 
     manifest: str = MARK
@@ -113,9 +114,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     leased_tokens: int | None = None
     unpriced: int = 0
     limits: Mapping[str, RouteFigures] = {}
-    wall_s: float | None = None
-    rows_per_s: float | None = None
-    output_tokens_per_s: float | None = None
+    summary: Mapping[str, Any] | None = None
 
     @property
     def ended_unclean(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from ..errors import InvalidOutput
-from ..model import Metrics, Result, Usage
+from ..model import Metrics, Result, Try, Usage
 
 
 def added(first: Result, second: Result) -> Result:
@@ -18,7 +18,7 @@ def added(first: Result, second: Result) -> Result:
         second,
         usage=_usage(first.usage, second.usage),
         cost_usd=_cost(first, second),
-        metrics=_metrics(first.metrics, second.metrics),
+        metrics=_metrics(first, second),
     )
 
 
@@ -36,8 +36,9 @@ def _cost(first: Result, second: Result) -> float | None:
     return first.cost_usd + second.cost_usd
 
 
-def _metrics(first: Metrics | None, second: Metrics | None) -> Metrics | None:
+def _metrics(one: Result, other: Result) -> Metrics | None:
     """From the first send to the last byte; the gaps and the speed are those of the last answer."""
+    first, second = one.metrics, other.metrics
     if first is None or second is None:  # one of them was never sent
         return first or second
     return structs.replace(
@@ -49,4 +50,21 @@ def _metrics(first: Metrics | None, second: Metrics | None) -> Metrics | None:
         latency_s=round(first.latency_s + second.queue_s + second.latency_s, 6),
         attempts=first.attempts + second.attempts,
         retried=[*first.retried, InvalidOutput.type, *second.retried],
+        tried=[
+            *_tried(one, first, 0.0, InvalidOutput.type),
+            *_tried(other, second, first.latency_s + second.queue_s, _error(other)),
+        ],
     )
+
+
+def _error(result: Result) -> str | None:
+    return None if result.error is None else result.error.type
+
+
+def _tried(result: Result, metrics: Metrics, after: float, error: str | None) -> list[Try]:
+    """The attempts of one ask that began so many seconds ``after`` the first; how it ended."""
+    tried = metrics.tried or [
+        Try(0.0, metrics.latency_s, f"{result.provider}/{result.model}", None)
+    ]
+    *earlier, last = [structs.replace(one, at_s=round(after + one.at_s, 6)) for one in tried]
+    return [*earlier, structs.replace(last, error=last.error or error)]

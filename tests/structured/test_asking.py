@@ -107,6 +107,11 @@ def test_waits_of_the_second_ask_are_part_of_its_latency() -> None:
     assert result.metrics.retried == ["invalid_output", "overloaded"]
     assert result.metrics.attempts == 3
     assert result.metrics.latency_s == pytest.approx(4.25, abs=1e-3)
+    tried = result.metrics.tried
+    assert tried is not UNSET
+    assert [each.error for each in tried] == ["invalid_output", "overloaded", None]
+    assert [each.at_s for each in tried] == pytest.approx([0, 2, 2.25], abs=1e-3)
+    assert tried[-1].at_s + tried[-1].took_s == pytest.approx(4.25, abs=1e-3)
 
 
 def test_a_second_bad_answer_ends_the_row_with_its_text_kept() -> None:
