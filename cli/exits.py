@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmbatch.jobs.errors import ConfigError, ProviderError, SinkError, SourceError
+from llmbatch.jobs.errors import (
+    BudgetReached,
+    ConfigError,
+    ProviderError,
+    SinkError,
+    SourceError,
+)
 
 if TYPE_CHECKING:
     from llmbatch.jobs.summary import Summary
@@ -34,6 +40,7 @@ _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (click.ClickException, Exit.USAGE),
     (SourceError, Exit.SOURCE),
     (SinkError, Exit.SINK),
+    (BudgetReached, Exit.BUDGET),
     (ProviderError, Exit.STOPPED),
     (BrokenPipeError, Exit.SINK),
     (KeyboardInterrupt, Exit.INTERRUPTED),

@@ -5,6 +5,7 @@
       SourceError                  the input can't be read (path, line)
       SinkError                    the output can't be written; stops the job
         OutputLocked               another run holds it
+      BudgetReached                what a conversation may use up is used up
       ProviderError                one attempt failed (provider, http_status)
         TransientError             may succeed when tried again (retry_after)
           RateLimited                429
@@ -70,6 +71,10 @@ class SinkError(LlmbatchError):
 
 class OutputLocked(SinkError):
     """Another run holds the output."""
+
+
+class BudgetReached(LlmbatchError):
+    """The next question may use up more than the budget has left: it was not sent."""
 
 
 class ProviderError(LlmbatchError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from .clock import SystemClock
 from .config import JobConfig
 from .drain import Stop
 from .errors import FatalError, ProviderError
+from .filelimit import make_room, room_for
 from .fitting import Fit
 from .keys import Key
 from .lane import Lane
@@ -101,6 +102,14 @@ class Opening(Struct, frozen=True, kw_only=True):
         )
 
 
+def most_in_flight(routes: Sequence[Route], ceiling: int) -> int:
+    """Make room in open files for what may be in flight; returns how far ``auto`` may go."""
+    fixed = sum(route.concurrency for route in routes if isinstance(route.concurrency, int))
+    auto = sum(route.concurrency == "auto" for route in routes)
+    make_room(fixed)
+    return max(1, (room_for(fixed + auto * ceiling) - fixed) // auto) if auto else fixed
+
+
 def shared_by(route: Route, config: JobConfig, environ: Mapping[str, str]) -> Path | None:
     """The file of the budget that the route shares with other jobs; None where it does not."""
     if config.shared_limit is None or route.embedded is not None:
@@ -126,6 +135,11 @@ class Embedded:
         self._starting = asyncio.Lock()
         self._server: EmbeddedServer | None = None
         self._provider: Provider | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether the model is loaded."""
+        return self._provider is not None
 
     async def start(self) -> None:
         """Start the server, once; raises :class:`.errors.ConfigError` where it does not."""

@@ -24,10 +24,10 @@ from .embedded.weights import require
 from .engines.local import LocalEngine
 from .errors import ConfigError
 from .events import JobStarted, Noted
-from .filelimit import make_room, room_for
 from .halts.rule import Rule
 from .halts.watch import rules_of
-from .lanes import Opening, Part, fit_of
+from .lane import Lane
+from .lanes import Opening, Part, fit_of, most_in_flight
 from .manifest.manifest import Carried
 from .ports import Observer, Sink, Source, TextHeard, Worker
 from .prices.book import PriceBook
@@ -101,7 +101,7 @@ class Pipeline:
         self.till: Till | None = None
         self.spending: Spending | None = None
         self.part: Part | None = None
-        self.ceiling = _make_room(self.routes, config.max_concurrency)
+        self.ceiling = most_in_flight(self.routes, config.max_concurrency)
         self.weights = {
             route.target: require(route.embedded, self.environ)
             for route in self.routes
@@ -201,7 +201,14 @@ class Pipeline:
     async def asking(self, observe: Observer) -> AsyncGenerator[Routes, None]:
         """The routes, until they are closed again. Raises ConfigError."""
         async with AsyncExitStack() as stack:
-            yield self._open_routes(stack, observe)
+            opening, lanes = self.opening(observe), []
+            for place, route in enumerate(self.routes):
+                lane = opening.lane(route, place)
+                stack.push_async_callback(lane.provider.aclose)
+                lanes.append(lane)
+            routes = self.over(lanes, observe)
+            stack.callback(routes.close)
+            yield routes
 
     @asynccontextmanager
     async def output(self, open_sink: Callable[[], S]) -> AsyncGenerator[S, None]:
@@ -231,7 +238,12 @@ class Pipeline:
             clock=self.clock,
             observer=observe,
         )
-        call = Call(
+        await engine.run(source, around(self.call(routes, observe, heard)), sink)
+
+    def call(self, routes: Routes, observe: Observer, heard: TextHeard | None = None) -> Call:
+        """How a single row is asked."""
+        config = self.config
+        return Call(
             routes,
             RetryPolicy(retries=config.retries, max_wait=config.max_wait),
             clock=self.clock,
@@ -240,10 +252,10 @@ class Pipeline:
             heard=heard,
             spending=self.spending,
         )
-        await engine.run(source, around(call), sink)
 
-    def _open_routes(self, stack: AsyncExitStack, observe: Observer) -> Routes:
-        opening = Opening(
+    def opening(self, observe: Observer) -> Opening:
+        """How the lane of each route is opened."""
+        return Opening(
             config=self.config,
             environ=self.environ,
             clock=self.clock,
@@ -253,12 +265,10 @@ class Pipeline:
             ceiling=self.ceiling,
             part=self.part,
         )
-        lanes = []
-        for place, route in enumerate(self.routes):
-            lane = opening.lane(route, place)
-            stack.push_async_callback(lane.provider.aclose)
-            lanes.append(lane)
-        routes = Routes(
+
+    def over(self, lanes: Sequence[Lane], observe: Observer) -> Routes:
+        """The routes over lanes that are open; the caller closes both."""
+        return Routes(
             lanes,
             max_outage=self.config.max_outage,
             drain=self.drain,
@@ -266,8 +276,6 @@ class Pipeline:
             observer=observe,
             end=None if self.part is None else self.part.end,
         )
-        stack.callback(routes.close)
-        return routes
 
     def __repr__(self) -> str:
         return f"<Pipeline {', '.join(route.label for route in self.routes)}>"
@@ -284,11 +292,3 @@ def same_file(one: str, other: str) -> bool:
         return Path(one).samefile(other)
     except OSError:
         return Path(one).absolute() == Path(other).absolute()
-
-
-def _make_room(routes: Sequence[Route], ceiling: int) -> int:
-    """Open files for what may be in flight; returns how far ``auto`` may go."""
-    fixed = sum(route.concurrency for route in routes if isinstance(route.concurrency, int))
-    auto = sum(route.concurrency == "auto" for route in routes)
-    make_room(fixed)
-    return max(1, (room_for(fixed + auto * ceiling) - fixed) // auto) if auto else fixed

@@ -112,6 +112,7 @@ ROOTS = {
     "reuseplan",
     "verification",
     "lanes",
+    "talk",
     "__init__",
 }
 """The composition root, in its parts, and what is exported: these know every room."""

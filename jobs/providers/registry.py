@@ -112,6 +112,22 @@ def locate(config: JobConfig, environ: Mapping[str, str]) -> tuple[Located, ...]
     return tuple(found)
 
 
+def switched(config: JobConfig, model: str) -> JobConfig:
+    """The settings where another model is asked first; the fallbacks stay.
+
+    ``base_url`` is that of the first model's provider, and of names without a provider.
+    """
+    own, _, _ = (config.model or DEFAULT_MODEL).partition("/")
+    prefix, slash, _ = model.partition("/")
+    elsewhere = slash and prefix != own and _is_named(config, prefix)
+    return structs.replace(
+        config,
+        model=model,
+        base_url=None if elsewhere else config.base_url,
+        fallbacks=tuple(name for name in config.fallbacks if name != model),
+    )
+
+
 def _identity(route: Route) -> tuple[str, str]:
     return route.target, route.model
 
