@@ -119,7 +119,7 @@ class Talk:
             self._look_again()
             if not self._under_way:
                 await self._lanes.close_dead()
-        self._observe(RowFinished(result, row.path))
+        self._observe(RowFinished(result, row.path, row))
         return result
 
     async def prepare(self, model: str | None = None) -> None:
