@@ -240,7 +240,7 @@ class Pipeline:
         )
         await engine.run(source, around(self.call(routes, observe, heard)), sink)
 
-    def call(self, routes: Routes, observe: Observer, heard: TextHeard | None = None) -> Call:
+    def call(self, routes: Routes, observe: Observer, heard: Sequence[TextHeard] = ()) -> Call:
         """How a single row is asked."""
         config = self.config
         return Call(

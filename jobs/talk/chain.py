@@ -62,7 +62,7 @@ class Chain:
     async def ask(self, row: Row, hear: Hear) -> Result:
         """How it ended. Raises what ends the routes, where it is not sent any more."""
         worker = validated(
-            self.pipeline.call(self.routes, self._observe, Heard(hear)),
+            self.pipeline.call(self.routes, self._observe, [Heard(hear)]),
             self.schema,
             clock=self.pipeline.clock,
             observer=self._observe,
