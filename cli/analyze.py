@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -60,12 +60,16 @@ def analyze(ctx: click.Context, /, *, plan: bool, as_json: bool, **_: Any) -> in
 class Analysis:
     """An analysis, and its progress."""
 
+    command: Literal["analyze"] = "analyze"
+    counting = ChunkFigures
+
     def __init__(self, config: AnalyzeConfig) -> None:
         self.config = config
+        self.inputs = config.documents
 
     def progress(self, tally: Tally) -> Silent:
         quiet, log = self.config.quiet, self.config.log_format
-        return progress_for(sys.stderr, tally, quiet=quiet, log=log, counting=ChunkFigures)
+        return progress_for(sys.stderr, tally, quiet=quiet, log=log, counting=self.counting)
 
     def run(
         self, drain: Drain, tally: Tally, progress: Silent, watchers: Watchers

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.drain import Drain, Stop
@@ -20,8 +21,13 @@ from llmbatch.jobs.summary import Summary, Tally
 from llmbatch.jobs.summaryfile import check_summary_path, write_summary
 
 from .exits import code_for, exit_of
+from .figures import Figures
+from .notices import Notices
 from .progress import Silent
 from .terminal import VOICE, say_error
+
+if TYPE_CHECKING:
+    from llmbatch.jobs.watching.publisher import Publisher
 
 UNSTARTED = 0.5
 """Seconds that a job which has not begun gets to end: it may be opening a pipe without a reader."""
@@ -39,6 +45,19 @@ class Job(Protocol):
 
     @property
     def config(self) -> JobConfig: ...
+
+    @property
+    def command(self) -> Literal["run", "analyze"]: ...
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """As the user named them."""
+        ...
+
+    @property
+    def counting(self) -> type[Figures]:
+        """What its progress is counted in."""
+        ...
 
     def progress(self, tally: Tally) -> Silent: ...
 
@@ -81,6 +100,7 @@ class _Execution:
         self.drain = Drain()
         self.began = time.monotonic()
         self.progress = job.progress(self.tally)
+        self.live = self._live()
         self.reports = list(self._reports())
 
     def __repr__(self) -> str:
@@ -100,12 +120,16 @@ class _Execution:
             )
         finally:
             self.progress.close()
+            if self.live is not None and sys.exc_info()[0] is not None:
+                self.live.close()
         return self._conclude(summary, exit_of(summary, self.config.max_failed))
 
     async def _main(self) -> Summary:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
+        if self.live is not None:
+            self.live.open()
         heard = [ear for each in self.reports if (ear := getattr(each, "heard", None)) is not None]
         watchers = Watchers([self.progress, *self.reports], heard)
         return await self.job.run(self.drain, self.tally, self.progress, watchers)
@@ -123,6 +147,23 @@ class _Execution:
 
             check_log(config.log_format)
             yield GitHub(self.progress.command, os.environ)
+        if self.live is not None:
+            yield self.live
+
+    def _live(self) -> Publisher | None:
+        """Where others may look at the job while it runs."""
+        if not self.config.live:
+            return None
+        from llmbatch.jobs.watching.publisher import Publisher
+
+        job = self.job
+        return Publisher(
+            job.command,
+            job.inputs,
+            self.tally,
+            looking=job.counting,
+            notice=Notices(time.monotonic),
+        )
 
     def _on_signal(self, number: signal.Signals) -> None:
         """The first signal lets rows in flight finish; one while the job ends, ends it at once."""

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmbatch.jobs.model import GOOD
-from llmbatch.jobs.summary import Tally
+from llmbatch.jobs.outlook import Outlook
 
 
-class Figures:
-    """The tally's state ``elapsed`` seconds after the start, as a person wants to read it.
-
-    This one counts rows; what counts otherwise says so in a class of its own.
-    """
+class Figures(Outlook):
+    """The outlook in words: this one is about rows."""
 
     unit = "rows"
     """What stands behind the count where no bar says it."""
 
     pace = "rows"
     """What there is so many of in a second."""
-
-    def __init__(self, tally: Tally, elapsed: float, *, stopping: bool = False) -> None:
-        self.tally = tally
-        self.elapsed = max(elapsed, 1e-6)
-        self.stopping = stopping
-        self.ran = sum(tally.rows.values())
-        self.done = self.ran + sum(tally.skipped.values())
 
     def __repr__(self) -> str:
         return f"<Figures {', '.join(self.parts())}>"
@@ -36,48 +25,10 @@ class Figures:
         return str(self.done) if total is None else f"{self.done}/{total}"
 
     @property
-    def reached(self) -> tuple[int, int | None]:
-        """How far, of how much; None where that is not known."""
-        return self.done, self.tally.started.total
-
-    @property
     def percent(self) -> int:
         """Rounded down: 100 only when all is done."""
         at, whole = self.reached
         return 100 * at // (whole or at or 1)
-
-    @property
-    def to_come(self) -> float | None:
-        """How many rows are still to run; None where that is not known."""
-        total = self.tally.started.total
-        return None if total is None else total - self.done
-
-    @property
-    def failed(self) -> int:
-        return sum(n for status, n in self.tally.rows.items() if status not in GOOD)
-
-    @property
-    def left(self) -> float | None:
-        """Seconds to the end: by the pace so far, and never faster than the limits allow.
-
-        Limits that the server named count like the user's.
-        """
-        started, rows = self.tally.started, self.to_come
-        if rows is None:
-            return None
-        first = self.tally.traffic.get(started.model)
-        rpm = started.rpm if first is None or first.rpm is None else first.rpm
-        tpm = started.tpm if first is None or first.tpm is None else first.tpm
-        estimates = []
-        if self.ran:
-            estimates.append(rows * self.elapsed / self.ran)
-            usage = self.tally.usage
-            tokens = (usage.input_tokens + usage.output_tokens) / self.ran
-            if tpm:
-                estimates.append(rows * tokens / tpm * 60)
-        if rpm:
-            estimates.append(rows / rpm * 60)
-        return max(estimates, default=None)
 
     @property
     def cost(self) -> str:

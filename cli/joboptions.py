@@ -196,6 +196,11 @@ ENDS = (
     ),
     option(
         OUTPUT,
+        "--live/--no-live",
+        help="Let your own `llmbatch serve` look at the job while it runs (default: yes).",
+    ),
+    option(
+        OUTPUT,
         "--log-format",
         type=click.Choice(["text", "json"]),
         help="Log lines as text or as JSON (default: text).",

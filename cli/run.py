@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -14,6 +14,7 @@ from llmbatch.jobs.job import run_job_async
 from llmbatch.jobs.summary import Summary, Tally
 
 from .execution import Watchers, execute
+from .figures import Figures
 from .joboptions import job_options
 from .options import JobCommand, settings_from
 from .progress import Silent, progress_for
@@ -34,8 +35,12 @@ def run(ctx: click.Context, /, **_: Any) -> int:
 class Rows:
     """A job of rows, and its progress."""
 
+    command: Literal["run"] = "run"
+    counting = Figures
+
     def __init__(self, config: JobConfig) -> None:
         self.config = config
+        self.inputs = config.inputs
 
     def progress(self, tally: Tally) -> Silent:
         config = self.config

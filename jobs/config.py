@@ -73,7 +73,8 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user's own, ``cache_size`` the most it may hold (``"1GB"``). ``canary`` rows are run first;
     ``halt_on`` are rules such as ``failed>5%``. ``schema`` is a file or a short form such as
     ``"name:str, score:int"``, ``select`` are the columns that a table takes from the answers, such
-    as ``name=$.name``. ``input_format`` and ``format`` None go by the names of the files.
+    as ``name=$.name``. ``input_format`` and ``format`` None go by the names of the files. ``live``
+    lets `llmbatch serve` of the same user look at the job while it runs.
     """
 
     # what goes in
@@ -129,6 +130,7 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     summary: str | None = None
     junit: str | None = None
     github: bool = False
+    live: bool = True
     log_format: Literal["text", "json"] = "text"
     quiet: bool = False
 

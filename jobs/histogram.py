@@ -49,5 +49,22 @@ class Histogram:
     def percentiles(self) -> Percentiles:
         return Percentiles(*map(self.percentile, (50, 95, 99)))
 
+    def bars(self, most: int) -> list[tuple[float, float, int]]:
+        """At most so many bars of equal width on a logarithmic scale: from, to, how many."""
+        if not self._buckets:
+            return []
+        first, last = min(self._buckets), max(self._buckets)
+        width = -(-(last - first + 1) // most)
+        counts = [0] * -(-(last - first + 1) // width)
+        for bucket, count in self._buckets.items():
+            counts[(bucket - first) // width] += count
+        edges = [_edge(first + width * i) for i in range(len(counts) + 1)]
+        return list(zip(edges, edges[1:], counts, strict=False))
+
     def __repr__(self) -> str:
         return f"<Histogram of {self.count}>"
+
+
+def _edge(bucket: int) -> float:
+    """Where a bucket begins, in seconds."""
+    return float(f"{SMALLEST * math.exp(bucket * WIDTH):.4g}")

@@ -34,8 +34,8 @@ def drop_old_summary(path: str) -> None:
             os.unlink(os.path.realpath(path))  # noqa: PTH108 - a link stays one
 
 
-def summary_values(summary: Summary, exit_code: int) -> dict[str, Any]:
-    """The summary as JSON has it."""
+def summary_values(summary: Summary, exit_code: int | None) -> dict[str, Any]:
+    """The summary as JSON has it; the code is None while the job runs."""
     return {"exit_code": exit_code, **msgspec.to_builtins(summary)}
 
 

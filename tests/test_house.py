@@ -60,9 +60,12 @@ ALLOWED: dict[str, set[str]] = {
         "looplag",
         "model",
         "prices",
+        "pulse",
         "reuse",
         "traffic",
     },
+    "pulse": set(),
+    "outlook": {"model", "summary"},
     "bound": set(),
     "coverage": {"events", "model"},
     "emptyanswers": {"errors", "model", "ports"},
@@ -86,6 +89,15 @@ ALLOWED: dict[str, set[str]] = {
     "halts": VALUES,
     "manifest": VALUES | {"keys", "traffic", "wholefile"},
     **dict.fromkeys(STAGES - {"call"}, VALUES),
+}
+ALLOWED["watching"] = VALUES | {
+    "histogram",
+    "manifest",
+    "outlook",
+    "processes",
+    "progress",
+    "summary",
+    "summaryfile",
 }
 ALLOWED["providers"] = VALUES | {"keys"}
 ALLOWED["workers"] = VALUES | {"looplag"}

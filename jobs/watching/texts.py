@@ -1,0 +1,160 @@
+"""The few answers that are followed while they are written, chunk by chunk."""
+
+from __future__ import annotations
+
+from ..model import Request, Result
+from .lines import line
+from .watcher import Watcher
+
+WATCHED, UNWATCHED = 6, 2
+"""Answers that are followed at a time; two when nobody looks, so that there is something to see at
+once when somebody does."""
+
+KEPT = 32_768
+"""Characters of an answer that are kept for who comes later, or is slow."""
+
+NAME = 200
+"""Characters of a row's id, beyond which it is cut."""
+
+
+class Answer:
+    """One answer while it is written: ``size`` characters so far, of which the last are kept."""
+
+    __slots__ = ("_pieces", "attempt", "name", "size")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.attempt = 1
+        self.size = 0
+        self._pieces: list[str] = []
+
+    def again(self) -> None:
+        """A new attempt: what came so far is void."""
+        self.attempt += 1
+        self.size = 0
+        self._pieces.clear()
+
+    def add(self, text: str) -> None:
+        self.size += len(text)
+        self._pieces.append(text)
+        if len(self._pieces) > 1000 or len(text) > KEPT:
+            self._join()
+
+    def since(self, at: int) -> tuple[int, str]:
+        """How many characters after the first ``at`` are lost, and those that came then."""
+        text = self._join()
+        first = self.size - len(text)
+        return max(0, first - at), text[max(0, at - first) :]
+
+    def _join(self) -> str:
+        text = "".join(self._pieces)[-KEPT:]
+        self._pieces[:] = [text]
+        return text
+
+    def __repr__(self) -> str:
+        return f"<Answer to {self.name!r}, attempt {self.attempt}, {self.size} characters>"
+
+
+class Texts:
+    """Which answers are followed. :meth:`heard` is told of every attempt of the job.
+
+    ``room`` is how many more may be: it is given little by little, so that of thousands of short
+    answers a second only some are looked at.
+    """
+
+    __slots__ = ("_job", "_most", "answers", "fresh", "room")
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self._most = UNWATCHED
+        self.room = UNWATCHED
+        self.answers: dict[str, Answer] = {}
+        self.fresh = False
+
+    def heard(self, row: Request, text: str | None) -> bool | None:
+        """See :class:`..ports.TextHeard`."""
+        answer = self.answers.get(row.id)
+        if text is None:
+            if answer is not None:
+                answer.again()
+            elif self.room > 0:
+                self.room -= 1
+                self.answers[row.id] = Answer(shown(row.id, row.line))
+            else:
+                return True
+            self.fresh = True
+            return None
+        if answer is None:
+            return True
+        answer.add(text)
+        self.fresh = True
+        return None
+
+    def watch(self, watched: bool) -> None:
+        """Whether anybody looks."""
+        self._most = WATCHED if watched else UNWATCHED
+        self.room = max(0, self._most - len(self.answers))
+
+    def more(self) -> None:
+        """Time has passed: another one may be followed where fewer are than may be."""
+        if self.room + len(self.answers) < self._most:
+            self.room += 1
+
+    def tell(self, watcher: Watcher) -> None:
+        """All that it has not heard yet, if it has room for it."""
+        if watcher.busy:
+            return
+        lines, watcher.owed = watcher.owed, []
+        for answer in self.answers.values():
+            lines += self._news(answer, watcher)
+        watcher.send(lines)
+
+    def _news(self, answer: Answer, watcher: Watcher) -> list[bytes]:
+        seen = watcher.seen.get(answer.name)
+        if seen == (answer.attempt, answer.size):
+            return []
+        attempt, at = seen or (answer.attempt, 0)
+        lines = []
+        head = {"type": "chunk", "job": self._job, "row": answer.name, "attempt": answer.attempt}
+        if seen is None or attempt != answer.attempt:
+            at = 0
+            lines.append(line({**head, "text": None}))
+        gap, text = answer.since(at)
+        if text:
+            lines.append(line({**head, "text": text, **({"gap": gap} if gap else {})}))
+        watcher.seen[answer.name] = answer.attempt, answer.size
+        return lines
+
+    def ended(self, answer: Answer, result: Result, watchers: list[Watcher]) -> None:
+        """One of them has its result; each watcher who heard of it, or has room, is told."""
+        done = line(
+            {
+                "type": "done",
+                "job": self._job,
+                "row": answer.name,
+                "result": {
+                    "status": result.status,
+                    "model": result.model,
+                    "provider": result.provider,
+                    "usage": result.usage,
+                    "cost_usd": result.cost_usd,
+                    "metrics": result.metrics,
+                    "error": result.error,
+                },
+            }
+        )
+        for watcher in watchers:
+            if not watcher.busy:
+                lines, watcher.owed = watcher.owed, []
+                watcher.send([*lines, *self._news(answer, watcher), done])
+                watcher.seen.pop(answer.name, None)
+            elif watcher.seen.pop(answer.name, None) is not None:
+                watcher.owed.append(done)
+
+    def __repr__(self) -> str:
+        return f"<Texts: {list(self.answers.values())!r}, room for {self.room}>"
+
+
+def shown(name: str, number: int) -> str:
+    """An id that fits on a screen, and is still another one than the others."""
+    return name if len(name) <= NAME else f"{name[: NAME - 20]}… (line {number})"
