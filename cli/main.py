@@ -38,6 +38,9 @@ COMMANDS = {
     "verify": Entry(
         "llmbatch.cli.verify:verify", "Check an output against its input and its manifest."
     ),
+    "report": Entry(
+        "llmbatch.cli.report:report", "Show what a results file came to, or compare several."
+    ),
     "models": Entry(
         "llmbatch.cli.models:models", "List and fetch models that run on this machine."
     ),

@@ -99,6 +99,9 @@ ALLOWED["watching"] = VALUES | {
     "summary",
     "summaryfile",
 }
+ALLOWED["reporting"] = VALUES | {
+    "compact", "histogram", "manifest", "metrics", "prices", "sources", "summary",
+}  # fmt: skip
 ALLOWED["providers"] = VALUES | {"keys"}
 ALLOWED["workers"] = VALUES | {"looplag"}
 ALLOWED["limits"] = VALUES | {"workers"}

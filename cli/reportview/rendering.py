@@ -1,0 +1,41 @@
+"""Which form a report takes, and where it is written to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from llmbatch.jobs.errors import ConfigError, SinkError
+from llmbatch.jobs.reporting.comparison import Reports
+from llmbatch.jobs.wholefile import check_writable, write_whole
+
+from ..terminal import as_json
+
+BY_SUFFIX = {".html": "html", ".htm": "html", ".json": "json"}
+
+
+def format_of(output: str, form: str | None) -> str:
+    """As asked for, else as the output's name says."""
+    return form or BY_SUFFIX.get(Path(output).suffix.lower(), "text")
+
+
+def check_output(output: str) -> None:
+    """Find out before anything is read what would spoil its end. Raises ConfigError."""
+    if output != "-" and (problem := check_writable(output, "-o")):
+        raise ConfigError(problem)
+
+
+def rendered(found: Reports, form: str) -> str:
+    """The whole report; a single file has no comparison."""
+    if form == "json":
+        return as_json(found if found.comparison is not None else found.reports[0])
+    from .text import as_text
+
+    return as_text(found)
+
+
+def write(output: str, text: str) -> None:
+    """Put it in its place, whole or not at all. Raises SinkError."""
+    try:
+        write_whole(Path(output), [text.encode("utf-8", "backslashreplace")])
+    except OSError as error:
+        raise SinkError(f"can't write the report to {output}: {error.strerror}") from None

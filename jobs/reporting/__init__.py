@@ -1,0 +1,1 @@
+"""Figures out of results files: what a job came to, read from what it wrote."""
