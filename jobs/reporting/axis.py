@@ -10,7 +10,7 @@ from msgspec import Struct
 from .timeline import COST, DONE, FAILED, PRICED, TOKENS, Bin, Span, Timeline
 
 POINTS = 300
-"""The most that an axis has."""
+"""The most steps that an axis has."""
 
 SHORTEST_CUT = 60.0
 """Seconds; a shorter time without a request is no pause of the job."""
@@ -21,8 +21,8 @@ SHARE = 0.25
 MOST_CUTS = 20
 
 Point = tuple[float, float, int, int, int, float | None]
-"""(t_s, requests in flight on average, rows, failed ones among them, output tokens, USD or None)
-of a step of the axis that begins at ``t_s``."""
+"""(t_s, requests in flight, rows, failed ones among them, output tokens, USD or None): the first is
+an average over the step that ends at ``t_s``, the others are all up to there."""
 
 
 class Piece(Struct, frozen=True):
@@ -35,7 +35,7 @@ class Piece(Struct, frozen=True):
 
 
 class Axis(Struct, frozen=True):
-    """Points of ``every_s`` seconds each, over the pieces."""
+    """Points every ``every_s`` seconds, over the pieces."""
 
     every_s: float
     points: Sequence[Point]
@@ -43,7 +43,7 @@ class Axis(Struct, frozen=True):
 
 
 def axis(timeline: Timeline) -> Axis:
-    """Of at most 300 points; with none where nothing has a time."""
+    """Of at most 300 steps; with no point where nothing has a time."""
     spans = list(timeline.spans())
     parts = _parts(spans)
     if not parts:
@@ -51,14 +51,18 @@ def axis(timeline: Timeline) -> Axis:
     every = timeline.width
     while sum(_steps(part, every) for part in parts) > POINTS:
         every *= 2
-    points: list[Point] = []
+    points: list[Point] = [(0.0, 0.0, 0, 0, 0, None)]
     pieces: list[Piece] = []
+    sums: Bin = [0.0] * 9
     before = None
     for part in parts:
         start = part[0].start
         pause = 0.0 if before is None else start - before
-        pieces.append(Piece(round(len(points) * every, 6), iso(start), round(pause, 3)))
-        points += _points(part, every, len(points) * every, timeline.last or start)
+        pieces.append(Piece(points[-1][0], iso(start), round(pause, 3)))
+        for flying, counts in _step_by_step(part, every, timeline.last or start):
+            if counts is not None:
+                sums = [have + more for have, more in zip(sums, counts, strict=True)]
+            points.append(_point(round(len(points) * every, 6), flying, sums))
         before = part[-1].end
     return Axis(every, points, pieces)
 
@@ -96,34 +100,35 @@ def _steps(part: Sequence[Span], every: float) -> int:
     return int(-(-(part[-1].end - part[0].start) // every))
 
 
-def _points(part: Sequence[Span], every: float, offset: float, last: float) -> Iterator[Point]:
+def _step_by_step(
+    part: Sequence[Span], every: float, last: float
+) -> Iterator[tuple[float, Bin | None]]:
+    """Of each step the requests in flight on average, and what its bins count together."""
     begin = part[0].start
-    number = _steps(part, every)
-    flying = [0.0] * number
-    sums: list[Bin | None] = [None] * number
+    flying = [0.0] * _steps(part, every)
+    sums: list[Bin | None] = [None] * len(flying)
     for span in part:
-        first = int((span.start - begin) // every)
         if span.counts is None:
             _spread(flying, span, begin, every)
             continue
-        flying[first] += span.in_flight_s
-        there = sums[first]
-        if there is None:
-            sums[first] = list(span.counts)
-        else:
-            for place, value in enumerate(span.counts):
-                there[place] += value
-    for step in range(number):
+        step = int((span.start - begin) // every)
+        flying[step] += span.in_flight_s
+        there = sums[step] or [0.0] * 9
+        sums[step] = [have + more for have, more in zip(there, span.counts, strict=True)]
+    for step, counts in enumerate(sums):
         covered = min(every, max(last - begin - step * every, every / 64))
-        counts = sums[step] or [0.0] * 9
-        yield (
-            round(offset + step * every, 6),
-            round(flying[step] / covered, 3),
-            int(counts[DONE]),
-            int(counts[FAILED]),
-            int(counts[TOKENS]),
-            round(counts[COST], 10) if counts[PRICED] else None,
-        )
+        yield flying[step] / covered, counts
+
+
+def _point(at: float, flying: float, sums: Bin) -> Point:
+    return (
+        at,
+        round(flying, 3),
+        int(sums[DONE]),
+        int(sums[FAILED]),
+        int(sums[TOKENS]),
+        round(sums[COST], 10) if sums[PRICED] else None,
+    )
 
 
 def _spread(flying: list[float], span: Span, begin: float, every: float) -> None:

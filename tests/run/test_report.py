@@ -68,7 +68,9 @@ async def test_every_figure_of_the_summary_is_that_of_its_lines(
     )  # fmt: skip
     summary = desk.summary()
     assert {"ok", "truncated", "error", "invalid"} == set(summary["rows"])
-    assert summary["fallbacks"] and summary["retries"] and summary["reused"] == {"same": 1}
+    assert summary["fallbacks"] > 0
+    assert summary["retries"].keys() == {"rate_limited", "stream_broken"}
+    assert summary["reused"] == {"same": 1}
     found = reported(str(desk.folder / "in.results.jsonl"))
     assert {name: found["figures"][name] for name in SAME} == {n: summary[n] for n in SAME}
     assert found["figures"]["timed_by"] == "manifest"
