@@ -1,0 +1,154 @@
+// The view of jobs: all of them on the left, one of them on the right (or below each other).
+
+import { load } from "./connection.js";
+import { announce, byId, h, refresh } from "./dom.js";
+import { base, clock, count, money, percent } from "./format.js";
+import { Job } from "./job.js";
+import { visible } from "./plain.js";
+
+const WIDE = matchMedia("(min-width: 62rem)");
+const STATES = { running: "Running", finished: "Finished", stopped: "Stopped", gone: "Gone" };
+
+export class Jobs {
+  constructor(root, connection) {
+    this.root = root;
+    this.connection = connection;
+    this.jobs = null;
+    this.chosen = null;
+    this.shown = null;
+    this.frames = new Map();
+    this.list = h("ul", { class: "joblist" });
+    this.empty = h("div", { class: "empty" }, h("p", {}, "Looking for jobs…"));
+    this.job = new Job();
+    this.back = h("a", { class: "back", href: "#/jobs" }, "← All jobs");
+    this.detail = h("div", { class: "detail", hidden: true }, this.back, this.job.element);
+    this.side = h("div", { class: "side" }, h("h1", { id: "jobs-title", tabindex: "-1" }, "Jobs"), this.list, this.empty);
+    root.append(h("div", { class: "split" }, this.side, this.detail));
+    connection.on("jobs", ({ jobs }) => this.listed(jobs));
+    connection.on("job", (job) => this.frame(job));
+    connection.on("chunk", (chunk) => this.watched(chunk) && this.job.answers.chunk(chunk));
+    connection.on("done", (done) => this.watched(done) && this.job.answers.done(done));
+    connection.addEventListener("state", ({ detail }) => {
+      if (detail.state === "live") this.watch(true);
+    });
+    WIDE.addEventListener("change", () => this.choose());
+  }
+
+  title() {
+    const job = this.jobs?.find((one) => one.job === this.chosen);
+    return job ? `${base(job.output)} – Jobs` : "Jobs";
+  }
+
+  open({ path }) {
+    this.chosen = path[0] ?? null;
+    this.choose();
+  }
+
+  close() {}
+
+  listed(jobs) {
+    const order = (job) => (job.state === "running" ? 0 : 1);
+    const before = this.jobs;
+    this.jobs = [...jobs].sort((one, other) => order(one) - order(other)
+      || String(other.ended_at ?? other.started_at).localeCompare(String(one.ended_at ?? one.started_at)));
+    for (const job of this.jobs) {
+      const was = before?.find((one) => one.job === job.job);
+      if (was?.state === "running" && job.state !== "running") announce(`${base(job.output)} has ${job.state === "finished" ? "finished" : "stopped"}`);
+    }
+    refresh(this.list, [this.jobs, this.shown], () => this.jobs.map((job) => this.entry(job)));
+    this.empty.hidden = this.jobs.length > 0;
+    if (!this.jobs.length) {
+      refresh(this.empty, ["none"], () => [
+        h("p", { class: "big" }, "No job is running here"),
+        h("p", {}, "Start one in a terminal, and it appears by itself:"),
+        h("pre", { tabindex: "0" }, "llmbatch run prompts.jsonl"),
+        h("p", {}, "Results of earlier jobs in this folder are listed here, too."),
+      ]);
+    }
+    this.choose();
+  }
+
+  entry(job) {
+    const running = job.state === "running";
+    const state = running || job.state === "finished" ? "" : "bad";
+    const strip = h("span", { class: "strip", "aria-hidden": "true" }, h("span", { class: `fill ${running ? "now" : ""}` }));
+    strip.firstChild.style.width = job.total ? `${(100 * (job.done ?? 0)) / job.total}%` : "0";
+    const facts = [job.total ? `${count(job.done)} of ${count(job.total)}` : `${count(job.done)} rows`];
+    if (job.failed) facts.push(`${count(job.failed)} failed`);
+    if (typeof job.cost_usd === "number" && job.cost_usd > 0) facts.push(money(job.cost_usd));
+    const current = job.job === this.shown;
+    return h("li", {}, h("a", { href: `#/jobs/${encodeURIComponent(job.job)}`, "aria-current": current ? "true" : null },
+      h("span", { class: "first" }, h("bdi", { class: "name" }, visible(base(job.output) || job.command)),
+        h("span", { class: `state ${running ? "running" : state}` }, running ? percent(job.done, job.total) : STATES[job.state] ?? job.state)),
+      job.total ? strip : null,
+      h("span", { class: "second" }, h("span", {}, facts.join(" · ")), h("span", {}, clock(job.ended_at ?? job.started_at)))));
+  }
+
+  /** Show the chosen job; on a wide page the first one where none is chosen. */
+  choose() {
+    const known = this.jobs ?? [];
+    const job = this.chosen ? known.find((one) => one.job === this.chosen) : WIDE.matches ? known[0] : null;
+    this.root.classList.toggle("one", this.chosen !== null);
+    this.detail.hidden = !job;
+    const id = job?.job ?? null;
+    if (id !== this.shown) {
+      this.shown = id;
+      refresh(this.list, [known, id], () => known.map((one) => this.entry(one)));
+      if (job) this.job.start(this.frames.get(id) ?? job);
+      this.watch(true);
+    }
+    if (!job) return;
+    if (job.state !== "running" && job.file) this.fill(job);
+    if (this.chosen && !byId("main").contains(document.activeElement)) this.job.name.focus({ preventScroll: true });
+  }
+
+  watched = (message) => message.job !== undefined && message.job === this.shown;
+
+  watch(anew) {
+    if (anew && this.jobs !== null) this.connection.send({ type: "watch", job: this.shown });
+  }
+
+  frame(job) {
+    const listed = this.jobs?.find((one) => one.job === job.job);
+    this.frames.set(job.job, { ...job, file: listed?.file ?? null });
+    if (this.frames.size > 20) this.frames.delete(this.frames.keys().next().value);
+    if (job.job === this.shown) this.job.show(this.frames.get(job.job));
+  }
+
+  /** What the files say of a job that is over; once. */
+  async fill(job) {
+    const had = this.frames.get(job.job);
+    if (had?.filled || had?.filling) return;
+    const frame = { ...job, ...had, state: job.state, file: job.file, filling: true };
+    this.frames.set(job.job, frame);
+    if (this.shown === job.job) this.job.show(frame);
+    const [manifest, report] = await Promise.allSettled([
+      load("api/job", { file: job.file }), load("api/report", { file: job.file }),
+    ]);
+    Object.assign(frame, fromFiles(frame, manifest.value?.manifest, report.value), { filled: true });
+    if (this.shown === job.job) this.job.show(frame);
+  }
+}
+
+/** A frame of what is beside an output: its manifest, and the report of it. */
+function fromFiles(frame, manifest, report) {
+  return {
+    summary: frame.summary ?? manifest?.summary ?? null,
+    inputs: frame.inputs ?? manifest?.inputs?.map((input) => input.path) ?? [],
+    command: frame.command ?? manifest?.job,
+    timeline: frame.timeline ?? (report?.timeline ? summed(report.timeline) : null),
+    histograms: frame.histograms ?? report?.histograms ?? {},
+    notices: frame.notices ?? [],
+  };
+}
+
+/** A timeline of steps as one of sums, which is how a running job tells it. */
+function summed({ every_s: every, points }) {
+  const sums = [0, 0, 0];
+  const begin = points[0]?.[0] ?? 0;
+  const grown = points.map(([t, flying, ...counts]) => {
+    for (let at = 0; at < 3; at += 1) sums[at] += counts[at] ?? 0;
+    return [t - begin + every, flying, ...sums];
+  });
+  return { every_s: every, points: [[0, null, 0, 0, 0], ...grown] };
+}
