@@ -7,7 +7,7 @@ from .options import option
 COST = "Cost"
 PACE = "Limits and patience"
 
-COSTS = (
+BUDGET = (
     option(
         COST,
         "--max-cost",
@@ -27,6 +27,11 @@ COSTS = (
         help="Price of a million input tokens, for models whose price is not known.",
     ),
     option(COST, "--price-out", metavar="USD", help="The same for output tokens."),
+)
+"""Prices, and how much may be spent."""
+
+COSTS = (
+    *BUDGET,
     option(
         COST,
         "--cache",

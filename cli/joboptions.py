@@ -110,7 +110,7 @@ PROCESSES = option(
 )
 """How many cores."""
 
-LIMITS = (
+RATES = (
     option(
         PACE,
         "--rpm",
@@ -123,20 +123,16 @@ LIMITS = (
         metavar="N",
         help="Most tokens a minute, input and output (default: what the server says).",
     ),
-    option(
-        PACE,
-        "--concurrency",
-        metavar="N|auto",
-        help="Most requests in flight at once; auto finds out how many the server can take "
-        "(default: auto; local models 4).",
-    ),
-    option(PACE, "--max-concurrency", metavar="N", help="How far auto may go (default: 256)."),
-    option(
-        PACE,
-        "--shared-limit",
-        metavar="NAME",
-        help="Share --rpm and --tpm with every llmbatch of this host that names the same NAME.",
-    ),
+)
+
+SHARED_LIMIT = option(
+    PACE,
+    "--shared-limit",
+    metavar="NAME",
+    help="Share --rpm and --tpm with every llmbatch of this host that names the same NAME.",
+)
+
+PATIENCE = (
     option(
         PACE,
         "--retries",
@@ -162,6 +158,21 @@ LIMITS = (
         metavar="TIME",
         help="Longest silence within an answer (default: 30 s).",
     ),
+)
+"""With a single request."""
+
+LIMITS = (
+    *RATES,
+    option(
+        PACE,
+        "--concurrency",
+        metavar="N|auto",
+        help="Most requests in flight at once; auto finds out how many the server can take "
+        "(default: auto; local models 4).",
+    ),
+    option(PACE, "--max-concurrency", metavar="N", help="How far auto may go (default: 256)."),
+    SHARED_LIMIT,
+    *PATIENCE,
     option(
         PACE,
         "--max-outage",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import select
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +16,7 @@ from llmbatch.jobs.config import AnalyzeConfig
 from llmbatch.jobs.errors import SinkError
 from llmbatch.jobs.ports import Live
 
+from .outflow import is_terminal, push, utf8
 from .progress import Silent
 from .terminal import printable_text, wants_colour
 
@@ -31,11 +30,11 @@ def live_for(config: AnalyzeConfig, progress: Silent) -> Live | None:
     Raises :class:`SinkError` where it is to go to a standard output that is closed.
     """
     if config.report not in (None, "-"):
-        silent = config.quiet or config.log_format == "json" or not _is_terminal(sys.stderr)
+        silent = config.quiet or config.log_format == "json" or not is_terminal(sys.stderr)
         return None if silent else Screen(sys.stderr, progress)
     if sys.stdout is None:
         raise SinkError("standard output is closed: name a file for the report with -o FILE")
-    if not _is_terminal(sys.stdout):
+    if not is_terminal(sys.stdout):
         return Page(sys.stdout, progress)
     return Screen(sys.stdout, progress, drafts=not config.quiet)
 
@@ -64,7 +63,7 @@ class Page:
                 self._write(piece)
 
     def _write(self, text: str) -> None:
-        _push(self.stream.fileno(), _utf8(text))
+        push(self.stream.fileno(), utf8(text))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.stream.name}>"
@@ -130,10 +129,10 @@ class Screen(Page):
     def _show(self, text: str) -> None:
         if not self._taken:
             self._taken = True
-            if _is_terminal(self.progress.stream):
+            if is_terminal(self.progress.stream):
                 _in_loop(self._loop, lambda: self.progress.give_way(self.end_line))
         self._mid_line = not text.endswith("\n")
-        _push(self.stream.fileno(), text.encode(self.stream.encoding, "backslashreplace"))
+        push(self.stream.fileno(), text.encode(self.stream.encoding, "backslashreplace"))
 
 
 def _take(pieces: Iterator[str], size: int) -> str:
@@ -157,14 +156,6 @@ def _behind(shown: str, report: str) -> str | None:
     while at < most and report[at] == shown[at]:
         at += 1
     return report[at:]
-
-
-def _utf8(text: str) -> bytes:
-    """Lone surrogates, which an answer's JSON may hold, stand as U+FFFD."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -191,18 +182,6 @@ def _in_loop(loop: asyncio.AbstractEventLoop | None, action: Callable[[], None])
     done.wait()
 
 
-def _push(fd: int, data: bytes) -> None:
-    """Write all of it, also where another program made the descriptor a non-blocking one."""
-    rest = memoryview(data)
-    while rest:
-        try:
-            rest = rest[os.write(fd, rest) :]
-        except BlockingIOError:
-            waiting = select.poll()
-            waiting.register(fd, select.POLLOUT)
-            waiting.poll()
-
-
 @contextmanager
 def _explained() -> Iterator[None]:
     """What stands in the way of standard output becomes a :class:`SinkError`."""
@@ -217,10 +196,3 @@ def _explained() -> Iterator[None]:
         raise SinkError(
             f"can't write the report to standard output: {error.strerror}{again}"
         ) from error
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    try:
-        return stream is not None and stream.isatty()
-    except ValueError:  # closed
-        return False

@@ -32,6 +32,7 @@ COMMANDS = {
         "llmbatch.cli.analyze:analyze",
         "Analyse one large document: chunk by chunk, folded into a report.",
     ),
+    "ask": Entry("llmbatch.cli.ask:ask", "Ask one question; standard input is its context."),
     "plan": Entry(
         "llmbatch.cli.plan:plan", "Show what a run would do and cost, before anything is sent."
     ),

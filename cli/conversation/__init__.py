@@ -1,0 +1,1 @@
+"""What `llmbatch ask` and `llmbatch chat` show and read."""

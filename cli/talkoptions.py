@@ -1,0 +1,14 @@
+"""The options of a conversation: those of a job that are about the asking."""
+
+from __future__ import annotations
+
+from .costoptions import BUDGET
+from .joboptions import ANSWERS, FILES, MODEL, PATIENCE, RATES, SHARED_LIMIT, WHO
+from .options import option
+
+SYSTEM = option(
+    MODEL, "--system", metavar="TEXT|@FILE", help="System message (default: none, or the YAML's)."
+)
+
+TALK = (SYSTEM, *WHO, *ANSWERS, *BUDGET, *RATES, SHARED_LIMIT, *PATIENCE, *FILES)
+"""Who is asked, how, and what it may cost."""
