@@ -42,6 +42,9 @@ COMMANDS = {
     "report": Entry(
         "llmbatch.cli.report:report", "Show what a results file came to, or compare several."
     ),
+    "serve": Entry(
+        "llmbatch.cli.serve:serve", "Watch jobs, browse results and chat, in the browser."
+    ),
     "models": Entry(
         "llmbatch.cli.models:models", "List and fetch models that run on this machine."
     ),

@@ -85,6 +85,7 @@ ALLOWED: dict[str, set[str]] = {
     "prices": BASE,
     "budget": VALUES | {"contexts", "lane", "prices", "workers"},
     "cache": VALUES,
+    "browsing": VALUES | {"manifest"},
     "reuse": VALUES,
     "halts": VALUES,
     "manifest": VALUES | {"keys", "traffic", "wholefile"},
@@ -133,7 +134,7 @@ ROOTS = {
 """The composition root, in its parts, and what is exported: these know every room."""
 
 HOMES = {
-    "aiohttp": {"jobs/providers"},
+    "aiohttp": {"cli/web", "jobs/providers"},
     "aiolimiter": {"jobs/limits"},
     "jsonschema_rs": {"jobs/structured"},
     "litellm": {"jobs/providers"},

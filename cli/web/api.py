@@ -1,0 +1,52 @@
+"""The page's data over HTTP: results files, their rows, one row, a job that ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from llmbatch.jobs.browsing.folder import Folder, ResultsFile
+
+from .replies import replied
+
+
+class Api:
+    """What can be asked about the results below one folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._listing = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"Api({self._folder!r})"
+
+    def routes(self) -> Mapping[str, Handler]:
+        return {"/api/files": self.files}
+
+    async def files(self, _: web.Request) -> web.StreamResponse:
+        async with self._listing:
+            listing = await asyncio.to_thread(self._folder.results)
+        files = [_described(each) for each in listing.files]
+        return replied({"files": files, "note": listing.note})
+
+
+def _described(found: ResultsFile) -> dict[str, Any]:
+    manifest = found.manifest
+    return {
+        "file": found.file,
+        "bytes": found.bytes,
+        "modified": iso(found.mtime),
+        "running": found.running,
+        "job": None if manifest is None else manifest.job,
+    }
+
+
+def iso(seconds: float) -> str:
+    """A time of the epoch as results have it: UTC, to the millisecond."""
+    stamp = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return stamp.removesuffix("+00:00") + "Z"
