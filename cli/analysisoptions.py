@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from .costoptions import COSTS, HALT_ON
-from .joboptions import ANSWERS, ENDS, FILES, INPUT, LIMITS, OUTPUT, SCHEMA, WHO
+from .joboptions import ANSWERS, ENDS, FILES, INPUT, OUTPUT, SCHEMA, WHO
 from .options import FILE, option, with_options
+from .paceoptions import LIMITS
 
 CHUNKS, FOLD = "Chunks", "Report"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .costoptions import BUDGET
-from .joboptions import ANSWERS, FILES, MODEL, PATIENCE, RATES, SHARED_LIMIT, WHO
+from .joboptions import ANSWERS, FILES, MODEL, WHO
 from .options import option
+from .paceoptions import PATIENCE, RATES, SHARED_LIMIT
 
 SYSTEM = option(
     MODEL, "--system", metavar="TEXT|@FILE", help="System message (default: none, or the YAML's)."

@@ -148,6 +148,8 @@ HOMES = {
     "sqlite3": {"jobs/cache"},
     "toktok": {"jobs"},
     "yaml": {"jobs"},
+    "prompt_toolkit": {"cli/conversation"},
+    "rich": {"cli/conversation"},
 }
 
 
