@@ -30,6 +30,7 @@ from .sources.analysis import AnalysisSource, Chunks
 from .sources.chunks.cut import Cut
 from .summary import NOTHING, Summary, Tally
 from .summaryfile import drop_old_summary
+from .watching.flow import OwnFlow
 
 OWN = re.compile(r"chunk-\d+|fold-\d+-\d+")
 """Ids whose results do not outlive the chunks that they are about."""
@@ -142,6 +143,7 @@ class _Analysis:
             pipeline.output(open_sink) as sink,
             tally.lag,
         ):
+            tally.flow = OwnFlow([lane.gate for lane in routes.lanes])
             await chronicle.begin(sink, None)
             pipeline.budget(chronicle.carried, tally, observe)
             observe(pipeline.started(plan.files.results, None, plan.files.size))

@@ -19,7 +19,6 @@ from .limits.adaptive import START
 from .limits.gate import budget_of
 from .limits.leases import Leases
 from .limits.line import Line
-from .looplag import LagMeter
 from .pipeline import Pipeline
 from .ports import Observer, Sink
 from .preparation import Preparation
@@ -30,6 +29,8 @@ from .reuseplan import ReusePlan
 from .sources.formats import Format
 from .sources.ids import StreamIds
 from .sources.inputs import Input
+from .summary import Tally
+from .watching.desk import FlowDesk
 from .workers.crew import Crew, Desk, RawSource
 from .workers.rows import Out, RawLine
 
@@ -37,8 +38,9 @@ from .workers.rows import Out, RawLine
 class Order(Struct, frozen=True, kw_only=True):
     """What a worker is made of. ``routes`` are those of the job, with this worker's share of each.
 
-    ``whole``: a row is handed back with its result; ``warms``: see :attr:`ReusePlan.warms`.
-    ``start`` is where ``concurrency: auto`` begins. ``environ`` is None where it is the process's.
+    It is worker ``number`` of ``size``. ``whole``: a row is handed back with its result; ``warms``:
+    see :attr:`ReusePlan.warms`. ``start`` is where ``concurrency: auto`` begins. ``environ`` is
+    None where it is the process's.
     """
 
     config: JobConfig
@@ -47,6 +49,8 @@ class Order(Struct, frozen=True, kw_only=True):
     whole: bool
     warms: bool
     start: int
+    number: int
+    size: int
     environ: Mapping[str, str] | None = None
 
     def packed(self) -> bytes:
@@ -91,8 +95,8 @@ class Workers:
         self._reuse = reuse
         self._size = size
 
-    async def ask(self, source: RawSource, sink: Sink, observe: Observer, lag: LagMeter) -> None:
-        """Ask every row of the source; ``lag`` is told of the workers' loops.
+    async def ask(self, source: RawSource, sink: Sink, observe: Observer, tally: Tally) -> None:
+        """Ask every row of the source; the tally's meter is told of the workers' loops.
 
         Raises as :class:`.engines.processes.ProcessEngine`.
         """
@@ -106,18 +110,21 @@ class Workers:
             default_id=self._default_id,
             ids=None if twice else StreamIds(prepared.inputs),
             claims=None if answers is None else Claims[Out](answers),
-            desks=self._desks(observe),
+            desks=self._desks(observe, tally),
             starts={number: self._start(number) for number in range(1, self._size + 1)},
             max_outage=pipeline.config.max_outage,
-            lagged=lag.elsewhere,
+            lagged=tally.lag.elsewhere,
             grace=pipeline.config.grace,
         )
         engine = ProcessEngine(crew, drain=pipeline.drain, clock=pipeline.clock, observer=observe)
         await engine.run(source, sink)
 
-    def _desks(self, observe: Observer) -> dict[type, Desk]:
+    def _desks(self, observe: Observer, tally: Tally) -> dict[type, Desk]:
         """Who answers what workers ask for. Raises :class:`.errors.ConfigError`."""
-        desks: dict[type, Desk] = dict.fromkeys(Leases.TAKES, self._leases(observe))
+        leases = self._leases(observe)
+        tally.flow = flow = FlowDesk(leases.use)
+        desks: dict[type, Desk] = dict.fromkeys(Leases.TAKES, leases)
+        desks.update(dict.fromkeys(FlowDesk.TAKES, flow))
         if self._pipeline.till is not None:
             desks.update(dict.fromkeys(BudgetDesk.TAKES, BudgetDesk(self._pipeline.till)))
         return desks
@@ -152,6 +159,8 @@ class Workers:
             whole=self._prepared.whole,
             warms=self._reuse.warms,
             start=self._start(number),
+            number=number,
+            size=self._size,
             environ=None if environ is os.environ else dict(environ),
         )
 

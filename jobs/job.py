@@ -16,7 +16,6 @@ from .errors import SourceError
 from .events import Event
 from .halts.canary import Canary, CanarySource, Rows, spread
 from .halts.halting import Halting
-from .looplag import LagMeter
 from .model import Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
 from .ports import Observer, Sink, TextHeard, Worker
@@ -30,6 +29,7 @@ from .sources.resumed import Resumed
 from .sources.scan import scan
 from .summary import NOTHING, Summary, Tally
 from .summaryfile import drop_old_summary
+from .watching.flow import OwnFlow
 
 Ask = Callable[[Any, Sink], Awaitable[None]]
 """Has every row of a source asked, and its result put into the sink."""
@@ -121,7 +121,7 @@ class _Job:
             return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
 
         async with (
-            self._asking(observe, heard, tally.lag) as ask,
+            self._asking(observe, heard, tally) as ask,
             pipeline.output(self._open_output) as sink,
             tally.lag,
         ):
@@ -138,7 +138,7 @@ class _Job:
 
     @asynccontextmanager
     async def _asking(
-        self, observe: Observer, heard: Sequence[TextHeard], lag: LagMeter
+        self, observe: Observer, heard: Sequence[TextHeard], tally: Tally
     ) -> AsyncGenerator[Ask, None]:
         """How the rows of a source are asked, in this process or in several; until it is closed."""
         pipeline, reuse = self.pipeline, self.reuse
@@ -147,10 +147,11 @@ class _Job:
 
             await reuse.check_cache()
             workers = Workers(pipeline, self.prepared, reuse, self.processes)
-            yield lambda source, sink: workers.ask(source, sink, observe, lag)
+            yield lambda source, sink: workers.ask(source, sink, observe, tally)
             return
         import_senders()
         async with reuse.open(observe), pipeline.asking(observe) as routes:
+            tally.flow = OwnFlow([lane.gate for lane in routes.lanes])
             yield lambda source, sink: pipeline.pump(
                 source,
                 routes,

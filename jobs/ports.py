@@ -13,6 +13,7 @@ from typing import Protocol
 from .errors import ProviderError
 from .events import Event, RowsSkipped
 from .model import Delta, Quota, Request, Result, Row, Status, Tidied, Usage
+from .pulse import LimitUse, Pulse
 
 
 class Clock(Protocol):
@@ -102,6 +103,15 @@ class Gate(Protocol):
 
     def restart(self) -> None:
         """The route answers again after an outage: how much it bears is found out anew."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are with the server."""
+        ...
+
+    def use(self) -> LimitUse:
+        """The limits in force, and how far they are used."""
         ...
 
 
@@ -197,6 +207,37 @@ TextHeard = Callable[[Request, str | None], bool | None]
 
 True says that nothing more of this attempt need be told.
 """
+
+
+class Named(Protocol):
+    """A row as far as one has to know it who listens to answers."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def line(self) -> int: ...
+
+
+NamedHeard = Callable[[Named, str | None], bool | None]
+"""As :data:`TextHeard`."""
+
+
+class Flow(Protocol):
+    """The asking of a job's rows, in this process or in several, for who wants to look."""
+
+    def pulse(self) -> Pulse:
+        """As it is now."""
+        ...
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other processes ask, whose answers are told of only while somebody listens."""
+        ...
+
+    def listen(self, heard: NamedHeard | None) -> None:
+        """Tell of some of the answers that other processes get; None: of no more."""
+        ...
 
 
 class Observer(Protocol):

@@ -10,7 +10,7 @@ from msgspec import Struct
 class LimitUse(Struct, frozen=True, kw_only=True):
     """The limits of a route, a minute, and which part of each the last 60 s took.
 
-    None is unlimited.
+    None is unlimited, and unused where it stands for a use.
     """
 
     route: str
@@ -25,7 +25,7 @@ class LimitUse(Struct, frozen=True, kw_only=True):
     ) -> LimitUse:
         """``limits`` and ``lately`` are of requests and of tokens."""
         used = [
-            None if limit is None else round(amount / limit, 4)
+            None if limit is None else min(1.0, round(amount / limit, 4))
             for limit, amount in zip(limits, lately, strict=True)
         ]
         return cls(route=route, rpm=limits[0], rpm_used=used[0], tpm=limits[1], tpm_used=used[1])

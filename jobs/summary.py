@@ -31,8 +31,8 @@ from .events import (
 from .histogram import Histogram, Percentiles
 from .looplag import LagMeter, LoopLag
 from .model import GOOD, Metrics, Tidied, Usage
+from .ports import Flow
 from .prices.bill import Bill
-from .pulse import Pulse
 from .reuse.copies import reuse
 from .traffic import RouteFigures, Traffic
 
@@ -138,7 +138,7 @@ class Tally:
         self.cache_lost: str | None = None
         self.uncertain = 0
         self.budget: Callable[[], Budget] | None = None
-        self.pulse: Callable[[], Pulse] | None = None
+        self.flow: Flow | None = None
         self.traffic: dict[str, Traffic] = {}
         self.covering = Covering()
         self.lag = LagMeter(now)

@@ -30,8 +30,11 @@ from .looplag import LagMeter
 from .model import Row
 from .pipeline import Pipeline, import_senders, run_loop
 from .preparation import row_parser
+from .processes import share
 from .reuseplan import ReusePlan
 from .routes import Routes
+from .watching.flow import OwnFlow
+from .watching.speaker import Speaker
 from .workers.channel import Channel
 from .workers.inbox import Inbox, Outbox, tell
 from .workers.limits import Limits, Paid, Unpaid
@@ -45,6 +48,7 @@ from .workers.messages import (
     Finish,
     Learned,
     Line,
+    Look,
     Out,
     Setup,
     ToWorker,
@@ -125,14 +129,18 @@ class Worker:
         pipeline, channel, reuse = self.pipeline, self.channel, self.reuse
 
         def observe(event: Event) -> None:
+            speaker.observe(event)
             tell(channel, event)
 
+        order = self.order
+        speaker = Speaker(channel.send, lambda most: share(most, order.number, order.size))
         import_senders()
         pipeline.prices.prepare()
         self.drain.listen(self._stopped)
         async with lag, reuse.open(observe, begun=True), pipeline.asking(observe) as routes:
+            speaker.begin(OwnFlow([lane.gate for lane in routes.lanes]))
             inbox = Inbox(channel, self._parse, lambda: routes.width, pipeline.clock)
-            listening = asyncio.create_task(self._listen(inbox, routes))
+            listening = asyncio.create_task(self._listen(inbox, routes, speaker))
             listening.add_done_callback(_deaf)
             try:
                 await pipeline.pump(
@@ -149,18 +157,19 @@ class Worker:
                             drain=self.drain,
                         )
                     ),
-                    heard=reuse.heard,
+                    heard=(*reuse.heard, speaker.heard),
                 )
                 await reuse.settle()
             finally:
                 listening.cancel()
+                speaker.end()
 
     def _parse(self, line: Line) -> Row:
         source = self.order.inputs[line.source]
         now = self.pipeline.clock.now()
         return self.parser.parse(line.text, line.number, source.path, source.format, now)
 
-    async def _listen(self, inbox: Inbox, routes: Routes) -> None:
+    async def _listen(self, inbox: Inbox, routes: Routes, speaker: Speaker) -> None:
         while (message := await self.channel.get()) is not None:
             match message:
                 case Line():
@@ -184,6 +193,8 @@ class Worker:
                     self.drain.request(Stop(message.cause, message.message))
                 case Finish():
                     inbox.end()
+                case Look():
+                    speaker.take(message)
         leave()
 
     def _learned(self, message: Learned) -> None:

@@ -15,7 +15,18 @@ DATA = {"dialects", "takes"}
 VALUES = (
     BASE
     | DATA
-    | {"fitting", "ports", "records", "retry", "events", "clock", "drain", "tokens", "compact"}
+    | {
+        "pulse",
+        "fitting",
+        "ports",
+        "records",
+        "retry",
+        "events",
+        "clock",
+        "drain",
+        "tokens",
+        "compact",
+    }
     | {"reuse"}
 )
 STAGES = {"engines", "call", "sources", "limits", "providers", "sinks", "embedded"}
@@ -40,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "garbage": {"config"},
     "keys": {"errors"},
     "events": {"errors", "model"},
-    "ports": {"errors", "events", "model"},
+    "ports": {"errors", "events", "model", "pulse"},
     "records": {"bodies", "model"},
     "retry": {"errors"},
     "tokens": {"model"},
@@ -59,8 +70,8 @@ ALLOWED: dict[str, set[str]] = {
         "histogram",
         "looplag",
         "model",
+        "ports",
         "prices",
-        "pulse",
         "reuse",
         "traffic",
     },
@@ -99,6 +110,7 @@ ALLOWED["watching"] = VALUES | {
     "progress",
     "summary",
     "summaryfile",
+    "workers",
 }
 ALLOWED["reporting"] = VALUES | {
     "compact", "histogram", "manifest", "metrics", "prices", "sources", "summary",

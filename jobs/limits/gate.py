@@ -13,6 +13,7 @@ from ..errors import ProviderError
 from ..events import ConcurrencyChanged
 from ..model import Quota, Request, Usage
 from ..ports import Observer
+from ..pulse import LimitUse
 from ..tokens import TokenCounter
 from .adaptive import START, Adaptive
 from .forecast import Forecast
@@ -148,6 +149,17 @@ class RouteGate:
         """See :class:`..ports.Gate`."""
         if self.adaptive is not None and self.adaptive.restart(self.now()):
             self._resize(self.adaptive)
+
+    @property
+    def in_flight(self) -> int:
+        """See :class:`..ports.Gate`; who waits for a limit with a slot of his own is not."""
+        slots = self.slots
+        return slots.width - slots.free - slots.coming
+
+    def use(self) -> LimitUse:
+        """See :class:`..ports.Gate`; where another process has the limits, that one knows."""
+        pacer = self.pacer
+        return pacer.use(self.now()) if isinstance(pacer, Pacer) else LimitUse(route=self._route)
 
     def _resize(self, adaptive: Adaptive) -> None:
         before = self.slots.width

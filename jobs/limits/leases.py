@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..pulse import LimitUse
 from ..workers.limits import (
     Accepted,
     Heard,
@@ -34,6 +35,10 @@ class Leases:
         """A worker asks or tells."""
         assert isinstance(message, Word)  # noqa: S101 - it takes nothing else
         self._lines[message.lane].take(hand, message)
+
+    def use(self) -> list[LimitUse]:
+        """How far each lane's limits are used."""
+        return [line.use() for line in self._lines]
 
     def left(self, hand: Hand) -> None:
         """A worker is gone; what it was granted may have been sent, and counts."""

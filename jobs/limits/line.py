@@ -12,6 +12,7 @@ from typing import Protocol
 from ..errors import LlmbatchError
 from ..model import Quota, Usage
 from ..ports import Observer
+from ..pulse import LimitUse
 from ..workers.limits import (
     Accepted,
     Heard,
@@ -98,6 +99,10 @@ class Line:
     def limit(self, rpm: float | None, tpm: float | None) -> None:
         """The user's limits; None leaves it to the server to name one."""
         self._pacer.limit(rpm, tpm, None if tpm is None else Forecast(Estimating()))
+
+    def use(self) -> LimitUse:
+        """How far the limits are used, by all workers together."""
+        return self._pacer.use(_now())
 
     def set_open(self, value: bool) -> None:
         """See :class:`.pacer.Door`."""

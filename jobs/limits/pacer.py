@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from ..events import LimitLearned, LimitWaited, RoutePaused
 from ..model import Quota, Request, Usage
 from ..ports import Observer
+from ..pulse import LimitUse
 from .bucket import MINUTE
 from .forecast import Estimating, Forecast
 from .learned import Learned
@@ -183,6 +184,11 @@ class Pacer:
         trip.reserved = real
         if self._forecast is not None:
             self._forecast.learn(usage)
+
+    def use(self, now: float) -> LimitUse:
+        """The limits in force, and what of them the last minute took."""
+        lately = self._budget.before(self.recent.sent, now, now)
+        return LimitUse.of(self._route, (self.rpm, self.tpm), lately)
 
     def held(self, now: float) -> bool:
         """Whether anybody had to wait since the last call of this."""

@@ -18,11 +18,13 @@ from typing import Literal
 from ..events import ConcurrencyChanged, Draining, Event, Noted, RowFinished
 from ..model import Request
 from ..outlook import Outlook
+from ..ports import Flow
 from ..summary import Summary, Tally
 from .door import Door
 from .lines import line
 from .place import SUFFIX, Runtime, job_name, open_to_publish
 from .snapshot import Looking, View, about_job
+from .telling import Telling
 from .texts import Texts
 from .watcher import Watcher
 
@@ -73,7 +75,8 @@ class Publisher:
         self._view = View(
             about_job(command, inputs, job, started / 1e9), tally, looking, time.monotonic
         )
-        self._texts = Texts(job)
+        self._texts = Texts()
+        self._telling = Telling(job)
         self._notice = notice
         self._notices: deque[str] = deque(maxlen=NOTICES)
         self._watchers: list[Watcher] = []
@@ -81,7 +84,9 @@ class Publisher:
         self._door: Door | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.TimerHandle | None = None
-        self._next = 0.0  # when the next `job` message is due, by the loop
+        self._flow: Flow | None = None
+        self._message = b""  # the last one
+        self._next = 0.0  # when another one is due, by the loop
 
     @property
     def job(self) -> str:
@@ -111,8 +116,9 @@ class Publisher:
             answers = self._texts.answers
             if event.result.id in answers:
                 answer = answers.pop(event.result.id)
-                self._texts.ended(answer, event.result, self._following)
-        elif (notice := self._said(event)) is not None:
+                self._telling.ended(answer, event.result, self._following)
+            return
+        if (notice := self._said(event)) is not None:
             self._notices.append(notice)
 
     def _said(self, event: Event) -> str | None:
@@ -139,11 +145,26 @@ class Publisher:
         if not watcher.follows:
             watcher.say([line(self._view.entry())])
             return
+        loop = asyncio.get_running_loop()
         if self._flushing is None:
             self._texts.watch(True)
-            self._flush()
-        watcher.send([line(self._view.message(self._notices))])
-        self._texts.tell(watcher)
+            self._flushing = loop.call_later(FLUSH, self._flush)
+        if loop.time() >= self._next:
+            self._make(loop)
+        watcher.send([self._message])
+        self._telling.tell(watcher, self._texts.answers.values())
+
+    def _listen(self, flow: Flow | None) -> None:
+        """Hear what other processes are answered while somebody looks, once they are there."""
+        if flow is self._flow:
+            return
+        before, self._flow = self._flow, flow
+        if flow is not None:
+            flow.listen(self._texts.heard)
+        elif before is not None:
+            before.listen(None)
+            if before.elsewhere:  # nobody will say how they go on
+                self._texts.answers.clear()
 
     def _left(self, watcher: Watcher) -> None:
         self._watchers.remove(watcher)
@@ -151,7 +172,7 @@ class Publisher:
     def _second(self) -> None:
         """Note how things are."""
         self._timer = asyncio.get_running_loop().call_later(1.0, self._second)
-        self._view.timeline.add(self._view.point())
+        self._view.timeline.add(self._view.point(self._view.pulse().in_flight))
         if self._door is not None:
             self._door.rest()
         for watcher in tuple(self._watchers):
@@ -167,25 +188,28 @@ class Publisher:
         if not following:
             self._flushing = None
             self._texts.watch(False)
+            self._listen(None)
             return
         loop = asyncio.get_running_loop()
         self._flushing = loop.call_later(FLUSH, self._flush)
+        self._listen(self._view.tally.flow)
         self._texts.more()
         for watcher in following:
-            self._texts.tell(watcher)
+            self._telling.tell(watcher, self._texts.answers.values())
         if loop.time() >= self._next:
             self._publish(following, loop)
 
     def _publish(self, following: Sequence[Watcher], loop: asyncio.AbstractEventLoop) -> None:
         free = [watcher for watcher in following if not watcher.busy]
-        if not free:
-            return
-        began = loop.time()
-        message = line(self._view.message(self._notices))
+        if free:
+            self._make(loop)
         for watcher in free:
-            watcher.send([message])
-        now = loop.time()
-        self._next = now + max(EVERY, (now - began) / SHARE)
+            watcher.send([self._message])
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> None:
+        began = time.perf_counter()
+        self._message = line(self._view.message(self._notices))
+        self._next = loop.time() + max(EVERY, (time.perf_counter() - began) / SHARE)
 
     def conclude(self, summary: Summary, code: int) -> None:
         """The job has its end; whoever looks is told how, in or after the loop."""

@@ -13,6 +13,7 @@ from ..histogram import Histogram
 from ..outlook import Outlook
 from ..processes import cpu_seconds
 from ..progress import stamp
+from ..pulse import Pulse
 from ..summary import Summary, Tally
 from ..summaryfile import summary_values
 from .timeline import Point, Timeline
@@ -81,14 +82,17 @@ class View:
         """Seconds since the start."""
         return self._now() - self._began
 
-    def point(self) -> Point:
+    def pulse(self) -> Pulse:
+        """What is under way; asked for in the loop alone."""
+        return Pulse(0) if self.tally.flow is None else self.tally.flow.pulse()
+
+    def point(self, in_flight: int) -> Point:
         """This moment."""
         tally, elapsed = self.tally, self.elapsed
         outlook = self._looking(tally, elapsed)
-        pulse = tally.pulse
         return Point(
             round(elapsed, 2),
-            None if pulse is None else pulse().in_flight,
+            in_flight,
             outlook.done,
             outlook.failed,
             tally.usage.output_tokens,
@@ -112,10 +116,10 @@ class View:
     ) -> dict[str, Any]:
         about, tally, started = self.about, self.tally, self.tally.started
         elapsed = self.elapsed
-        outlook, now = self._looking(tally, elapsed), self.point()
         running = state == "running"
+        pulse = self.pulse() if running else Pulse(0)
+        outlook, now = self._looking(tally, elapsed), self.point(pulse.in_flight)
         left = outlook.left if running else None
-        pulse = None if tally.pulse is None or not running else tally.pulse()
         return {
             "type": "job",
             "job": about.job,
@@ -132,9 +136,9 @@ class View:
             "failed": summary.failed,
             "done": outlook.done,
             "total": outlook.whole,
-            "in_flight": 0 if pulse is None else pulse.in_flight,
+            "in_flight": pulse.in_flight,
             "concurrency": tally.concurrency,
-            "limits": [] if pulse is None else pulse.limits,
+            "limits": pulse.limits,
             "recent": self.timeline.rates(now),
             "timeline": {
                 "every_s": self.timeline.every,

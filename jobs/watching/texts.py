@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ..model import Request, Result
-from .lines import line
-from .watcher import Watcher
+from ..ports import Named
 
 WATCHED, UNWATCHED = 6, 2
 """Answers that are followed at a time; two when nobody looks, so that there is something to see at
@@ -20,10 +18,11 @@ NAME = 200
 class Answer:
     """One answer while it is written: ``size`` characters so far, of which the last are kept."""
 
-    __slots__ = ("_pieces", "attempt", "name", "size")
+    __slots__ = ("_pieces", "attempt", "name", "row", "size")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, row: Named) -> None:
+        self.row = row
+        self.name = shown(row.id, row.line)
         self.attempt = 1
         self.size = 0
         self._pieces: list[str] = []
@@ -62,16 +61,14 @@ class Texts:
     answers a second only some are looked at.
     """
 
-    __slots__ = ("_job", "_most", "answers", "fresh", "room")
+    __slots__ = ("_limits", "_most", "answers", "room")
 
-    def __init__(self, job: str) -> None:
-        self._job = job
-        self._most = UNWATCHED
-        self.room = UNWATCHED
+    def __init__(self, watched: int = WATCHED, unwatched: int = UNWATCHED) -> None:
+        self._limits = unwatched, watched
+        self._most = self.room = unwatched
         self.answers: dict[str, Answer] = {}
-        self.fresh = False
 
-    def heard(self, row: Request, text: str | None) -> bool | None:
+    def heard(self, row: Named, text: str | None) -> bool | None:
         """See :class:`..ports.TextHeard`."""
         answer = self.answers.get(row.id)
         if text is None:
@@ -79,77 +76,24 @@ class Texts:
                 answer.again()
             elif self.room > 0:
                 self.room -= 1
-                self.answers[row.id] = Answer(shown(row.id, row.line))
+                self.answers[row.id] = Answer(row)
             else:
                 return True
-            self.fresh = True
             return None
         if answer is None:
             return True
         answer.add(text)
-        self.fresh = True
         return None
 
     def watch(self, watched: bool) -> None:
         """Whether anybody looks."""
-        self._most = WATCHED if watched else UNWATCHED
+        self._most = self._limits[watched]
         self.room = max(0, self._most - len(self.answers))
 
     def more(self) -> None:
         """Time has passed: another one may be followed where fewer are than may be."""
         if self.room + len(self.answers) < self._most:
             self.room += 1
-
-    def tell(self, watcher: Watcher) -> None:
-        """All that it has not heard yet, if it has room for it."""
-        if watcher.busy:
-            return
-        lines, watcher.owed = watcher.owed, []
-        for answer in self.answers.values():
-            lines += self._news(answer, watcher)
-        watcher.send(lines)
-
-    def _news(self, answer: Answer, watcher: Watcher) -> list[bytes]:
-        seen = watcher.seen.get(answer.name)
-        if seen == (answer.attempt, answer.size):
-            return []
-        attempt, at = seen or (answer.attempt, 0)
-        lines = []
-        head = {"type": "chunk", "job": self._job, "row": answer.name, "attempt": answer.attempt}
-        if seen is None or attempt != answer.attempt:
-            at = 0
-            lines.append(line({**head, "text": None}))
-        gap, text = answer.since(at)
-        if text:
-            lines.append(line({**head, "text": text, **({"gap": gap} if gap else {})}))
-        watcher.seen[answer.name] = answer.attempt, answer.size
-        return lines
-
-    def ended(self, answer: Answer, result: Result, watchers: list[Watcher]) -> None:
-        """One of them has its result; each watcher who heard of it, or has room, is told."""
-        done = line(
-            {
-                "type": "done",
-                "job": self._job,
-                "row": answer.name,
-                "result": {
-                    "status": result.status,
-                    "model": result.model,
-                    "provider": result.provider,
-                    "usage": result.usage,
-                    "cost_usd": result.cost_usd,
-                    "metrics": result.metrics,
-                    "error": result.error,
-                },
-            }
-        )
-        for watcher in watchers:
-            if not watcher.busy:
-                lines, watcher.owed = watcher.owed, []
-                watcher.send([*lines, *self._news(answer, watcher), done])
-                watcher.seen.pop(answer.name, None)
-            elif watcher.seen.pop(answer.name, None) is not None:
-                watcher.owed.append(done)
 
     def __repr__(self) -> str:
         return f"<Texts: {list(self.answers.values())!r}, room for {self.room}>"

@@ -17,7 +17,7 @@ class Point(Struct, frozen=True, array_like=True):
     """``at_s`` is seconds since the start; but for ``in_flight`` these are sums until then."""
 
     at_s: float
-    in_flight: int | None
+    in_flight: int
     done: int
     failed: int
     output_tokens: int

@@ -95,6 +95,12 @@ class Back(Struct, frozen=True, tag=11, array_like=True, gc=False):
     route: str
 
 
+class Look(Struct, frozen=True, tag=12, array_like=True, gc=False):
+    """Somebody looks at the job: some answers are to be told while they come; or nobody does."""
+
+    on: bool
+
+
 class Want(Struct, frozen=True, tag=20, array_like=True, gc=False):
     """The worker has room for so many rows more."""
 
@@ -167,6 +173,20 @@ class Learned(Struct, frozen=True, tag=32, array_like=True, gc=False):
     markup: float
 
 
+class Flying(Struct, frozen=True, tag=34, array_like=True, gc=False):
+    """So many requests of the worker are in flight; told each second in which that changed."""
+
+    count: int
+
+
+class Spoken(Struct, frozen=True, tag=35, array_like=True, gc=False):
+    """The next piece of an answer, in UTF-8 with lone surrogates; None where an attempt begins."""
+
+    id: bytes
+    line: int
+    text: bytes | None
+
+
 class Broken(Struct, frozen=True, tag=29, array_like=True, gc=False):
     """An error of the whole job, pickled."""
 
@@ -193,6 +213,7 @@ ToWorker = (
     | Paid
     | Unpaid
     | Learned
+    | Look
 )
 FromWorker = (
     Want
@@ -211,6 +232,8 @@ FromWorker = (
     | Accepted
     | Heard
     | Sent
+    | Flying
+    | Spoken
     | Ending
     | Broken
     | Bye
