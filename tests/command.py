@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import warm
+
 SCRIPT = Path(sys.executable).with_name("llmbatch")
 PROCESSES = int(os.environ.get("LLMBATCH_PROCESSES", "1"))
 """In how many processes each job that a test runs asks its rows, where it does not say so."""
@@ -54,7 +56,7 @@ class Running:
 
     __slots__ = ("_new", "_open", "_process", "_readers", "_said")
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | warm.WarmProcess) -> None:
         self._process = process
         self._said = {"stdout": bytearray(), "stderr": bytearray()}
         self._new = asyncio.Condition()
@@ -122,6 +124,8 @@ class Running:
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
+        if isinstance(self._process, warm.WarmProcess):
+            self._process.close()
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -141,15 +145,18 @@ async def running(
     env: Mapping[str, str] | None = None,
     stdin: bytes | int | None = None,
     tty: Iterable[str] = (),
-    program: Iterable[str | Path] = (SCRIPT,),
+    program: Iterable[str | Path] | None = None,
     **popen: Any,
 ) -> AsyncIterator[Running]:
     """The live command. ``tty`` names the streams (stdout, stderr) that are a terminal.
 
-    ``env`` comes on top of the clean environment; bytes as ``stdin`` are fed and closed; ``popen``
-    are arguments of :class:`subprocess.Popen`, such as ``user`` or ``preexec_fn``. A ``stdout`` or
+    Without a ``program`` it is the script, forked by ``warm.py`` where that is the same. ``env``
+    comes on top of the clean environment; bytes as ``stdin`` are fed and closed; ``popen`` are
+    arguments of :class:`subprocess.Popen`, such as ``user`` or ``preexec_fn``. A ``stdout`` or
     ``stderr`` given there is not collected.
     """
+    words = [str(part) for part in (*(program or (SCRIPT,)), *args)]
+    environ = environment(cwd, env)
     fed = isinstance(stdin, bytes)
     masters: dict[str, int] = {}
     slaves: list[int] = []
@@ -158,16 +165,16 @@ async def running(
         popen[name] = slave
         slaves.append(slave)
     collected = [name for name in ("stdout", "stderr") if name not in popen]
-    streams: dict[str, Any] = dict.fromkeys(collected, asyncio.subprocess.PIPE)
+    popen = {**dict.fromkeys(collected, asyncio.subprocess.PIPE), **popen}
+    popen["stdin"] = asyncio.subprocess.PIPE if fed else stdin or asyncio.subprocess.DEVNULL
+    process: asyncio.subprocess.Process | warm.WarmProcess
     try:
-        process = await asyncio.create_subprocess_exec(
-            *(str(part) for part in (*program, *args)),
-            cwd=cwd,
-            env=environment(cwd, env),
-            stdin=asyncio.subprocess.PIPE if fed else stdin or asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-            **{**streams, **popen},
-        )
+        if program is None and warm.can_start(words, environ, popen):
+            process = await warm.start(words, cwd=cwd, env=environ, **popen)
+        else:
+            process = await asyncio.create_subprocess_exec(
+                *words, cwd=cwd, env=environ, start_new_session=True, **popen
+            )
     finally:
         for slave in slaves:
             os.close(slave)

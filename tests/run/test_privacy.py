@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Done
+from command import SCRIPT, Done
 from desk import Desk
 from faultreplies import (
     Call,
@@ -120,7 +120,8 @@ async def test_a_key_shows_in_no_process_list(desk: Desk) -> None:
     release = asyncio.Event()
     desk.server.replies = held(release)
     args = ("in.jsonl", "--model", "lab/m")
-    async with desk.running(*args, route=False, env={**environ, "OPENAI_API_KEY": KEY}) as job:
+    env = {**environ, "OPENAI_API_KEY": KEY}
+    async with desk.running(*args, route=False, env=env, program=(SCRIPT,)) as job:
         async with asyncio.timeout(30):
             while not desk.server.calls:
                 await asyncio.sleep(0.01)
@@ -236,7 +237,7 @@ async def test_the_embedded_models_key_shows_in_no_process_list(desk: Desk, smol
     environ = {"LLMBATCH_MODELS": str(smollm2.parent), "OPENAI_API_KEY": KEY}
     flags = ("-m", f"local/{smollm2}", "--max-tokens", "4", "-o", "-", "--concurrency", "1")
     async with desk.running(
-        "-", *flags, route=False, env=environ, stdin=asyncio.subprocess.PIPE
+        "-", *flags, route=False, env=environ, stdin=asyncio.subprocess.PIPE, program=(SCRIPT,)
     ) as job:
         job.stdin.write(b'"Hello"\n')
         await job.heard('"status"', on="stdout")

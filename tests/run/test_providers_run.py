@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Done
+from command import SCRIPT, Done
 from desk import Desk
 from faultreplies import Call, Recipe, answer, error, held
 from watching import Watch
@@ -68,7 +68,7 @@ async def test_a_key_goes_in_its_own_header_to_its_own_provider_and_nowhere_else
     )
     flags = ("in.jsonl", "-m", f"{provider}/name", "--summary", "sum.json")
     env = {**everything(desk), "LLMBATCH_DEBUG": "1"}
-    async with desk.running(*flags, route=False, env=env) as job:
+    async with desk.running(*flags, route=False, env=env, program=(SCRIPT,)) as job:
         await watch.requests(2)
         assert "Recognisable" not in Path(f"/proc/{job.pid}/cmdline").read_text()
         release.set()
