@@ -283,6 +283,9 @@ class Pipeline:
 
 def import_senders() -> None:
     """Import aiohttp, the most of the start: after a job may be refused, and off its clock."""
+    from .providers.certificates import import_aiohttp
+
+    import_aiohttp()
     from .providers import opening  # noqa: F401 - Python keeps it for the lanes
 
 

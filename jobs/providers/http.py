@@ -14,6 +14,7 @@ from ..keys import Key
 from ..model import Quota
 from ..ports import Hear
 from .breaks import FOREIGN, before_answer, within_answer
+from .certificates import read_certificates
 from .direct import open_exchange
 from .exchange import Answer, Exchange
 from .failures import SHAPE, Failures
@@ -69,6 +70,8 @@ class Http:
         self._base = base_url.rstrip("/")
         self._host = _host(self._base)
         self._proxy = proxy_for(self._base)
+        if "https:" in (self._base[:6].lower(), (self._proxy or "")[:6].lower()):
+            read_certificates()
         self._timeout = timeout
         self._stall = stall_timeout
         own = dict(headers or {})
