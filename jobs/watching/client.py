@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
 from .lines import line
 from .place import SUFFIX, Runtime, open_all, pid_of
@@ -153,12 +152,3 @@ def _gone(job: str, last: bytes) -> bytes | None:
                 return None
             said = {**told, "state": "gone", "in_flight": 0, "left_s": None}
     return line(said)[:-1]
-
-
-def within(entry: Entry, folder: str) -> Entry:
-    """The entry with its ``file``, where the output is in that folder."""
-    if not entry.output or not os.path.isabs(entry.output):  # noqa: PTH117
-        return entry
-    relative = os.path.relpath(entry.output, folder)
-    inside = not relative.startswith(f"..{os.sep}")
-    return structs.replace(entry, file=relative if inside else None)
