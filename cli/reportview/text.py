@@ -49,7 +49,12 @@ def notes(report: Report) -> Iterator[str]:
         many = f"{bad.count:,} lines are no results" if bad.count > 1 else "1 line is no result"
         yield f"{many}; line {one.line}: {one.reason}"
     if report.figures.undated and "jsonl" in report.formats:
-        yield f"{report.figures.undated:,} rows have no times: they were never sent, or do not say"
+        yield f"no times are known of {rows(report.figures.undated)}: never sent, or not said"
+
+
+def rows(number: int) -> str:
+    """``1 row``, ``1,200 rows``."""
+    return "1 row" if number == 1 else f"{number:,} rows"
 
 
 def percentiles(value: Percentiles) -> str:
@@ -105,7 +110,7 @@ def _cost(report: Report) -> Iterator[str]:
         also = f"; {money(spent or 0)} with the attempts whose lines are gone" if gone else ""
         yield from row("cost", money(cost) + also)
     if unknown := sum(model.without_cost for model in report.models):
-        yield from row("cost", f"unknown for {unknown:,} rows")
+        yield from row("cost", f"unknown for {rows(unknown)}")
 
 
 def _speed(report: Report) -> Iterator[str]:

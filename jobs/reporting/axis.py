@@ -12,6 +12,9 @@ from .timeline import COST, DONE, FAILED, PRICED, TOKENS, Bin, Span, Timeline
 POINTS = 300
 """The most steps that an axis has."""
 
+FEWEST = 40
+"""So many steps it has where there are few rows."""
+
 SHORTEST_CUT = 60.0
 """Seconds; a shorter time without a request is no pause of the job."""
 
@@ -48,8 +51,10 @@ def axis(timeline: Timeline) -> Axis:
     parts = _parts(spans)
     if not parts:
         return Axis(timeline.width, (), ())
+    rows = sum(span.counts[DONE] for span in spans if span.counts is not None)
+    most = min(POINTS, max(FEWEST, rows / 2))  # finer, it would show single rows
     every = timeline.width
-    while sum(_steps(part, every) for part in parts) > POINTS:
+    while sum(_steps(part, every) for part in parts) > most:
         every *= 2
     points: list[Point] = [(0.0, 0.0, 0, 0, 0, None)]
     pieces: list[Piece] = []

@@ -9,8 +9,6 @@ from msgspec import Struct
 
 from ..records import StoredBatch, read
 
-OFFICIAL = "openai-batch"
-
 
 class _Details(Struct, gc=False):
     cached_tokens: int | None = None
@@ -76,7 +74,7 @@ def decode_batch(line: bytes) -> dict[str, Any] | None:
     if reason is not None:
         code = reason.code if isinstance(reason.code, str) else stored.status
         http = response.status_code if response else None
-        fields["error"] = {"type": code, "http_status": http, "message": "", "retryable": False}
+        fields["error"] = {"type": code, "http_status": http}
     return fields
 
 

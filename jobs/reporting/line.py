@@ -31,7 +31,10 @@ Name = Annotated[str, Meta(max_length=1000)]
 LONGEST = 300
 """Characters of why a line is no result."""
 
-_SKIPPED = ("output", "metadata", "tool_calls", "logprobs", "reasoning", "chunk", "quotes")
+_SKIPPED = (
+    "output", "metadata", "tool_calls", "logprobs", "reasoning", "chunk", "quotes",
+    "finish_reason", "endpoint",
+)  # fmt: skip
 _NOTHING = msgspec.Raw(b"null")
 
 
@@ -63,6 +66,7 @@ class Tokens(Usage, frozen=True, kw_only=True, gc=False):
 
 class Reason(Failure, frozen=True, kw_only=True, gc=False):
     type: Name
+    http_status: int | None = None
     message: Skipped = None
     retryable: Skipped = None
 
@@ -125,8 +129,10 @@ def _patiently(line: bytes) -> Line:
     if not isinstance(value, Mapping):
         raise NoResult("is no object")
     kept = {key: _whole(item) for key, item in value.items() if key not in _SKIPPED}
+    if isinstance(failure := kept.get("error"), dict):
+        kept["error"] = {**failure, "message": _NOTHING, "retryable": _NOTHING}
     try:
-        return msgspec.convert({**kept, "finish_reason": _NOTHING, "endpoint": _NOTHING}, Line)
+        return msgspec.convert(kept, Line)
     except (ValueError, RecursionError) as error:
         raise NoResult(str(error)[:LONGEST]) from None
 

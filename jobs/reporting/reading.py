@@ -44,6 +44,8 @@ def check_paths(paths: Sequence[str]) -> None:
     if paths.count(STDIN) > 1:
         raise ConfigError("standard input can be read only once: name - once")
     for path in paths:
+        if not path:
+            raise ConfigError("a name is empty: name a results file")
         ResultLines(lines_of(path))
 
 
