@@ -21,7 +21,7 @@ help:
 	PYTHONWARNINGS=ignore $(PIP) --editable '.[local]'
 	@touch $@
 .venv/test: .venv/run
-	PYTHONWARNINGS=ignore $(PIP) --group test --editable '.[chat,litellm,parquet,pdf,prices,schema]'
+	PYTHONWARNINGS=ignore $(PIP) --group test --editable '.[chat,litellm,otel,parquet,pdf,prices,schema]'
 	@touch $@
 .venv/check: .venv/test
 	$(PIP) --group check

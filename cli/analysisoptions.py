@@ -8,6 +8,7 @@ from .costoptions import COSTS, HALT_ON
 from .joboptions import ANSWERS, ENDS, FILES, INPUT, OUTPUT, SCHEMA, WHO
 from .options import FILE, option, with_options
 from .paceoptions import LIMITS
+from .telemetryoptions import TELLING
 
 CHUNKS, FOLD = "Chunks", "Report"
 
@@ -120,6 +121,7 @@ analysis_options = with_options(
         "(default: DOCUMENT.analysis.jsonl beside it).",
     ),
     *ENDS,
+    *TELLING,
     *FILES,
 )
 """Every option of `llmbatch analyze`."""

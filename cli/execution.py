@@ -149,6 +149,11 @@ class _Execution:
             yield GitHub(self.progress.command, os.environ)
         if self.live is not None:
             yield self.live
+        if config.otlp or config.prometheus or config.pushgateway or config.otlp_content:
+            from .telemetry import telling
+
+            if told := telling(config, self.job.command, self.tally, self.progress):
+                yield told
 
     def _live(self) -> Publisher | None:
         """Where others may look at the job while it runs."""

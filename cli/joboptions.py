@@ -7,6 +7,7 @@ import click
 from .costoptions import CANARY, COSTS, DEDUPE, HALT_ON
 from .options import FILE, Pair, option, with_options
 from .paceoptions import LIMITS, PROCESSES
+from .telemetryoptions import TELLING
 
 INPUT, MODEL, OUTPUT = "Input", "Model", "Output"
 CONFIGURATION = "Configuration"
@@ -208,6 +209,7 @@ job_options = with_options(
         help="Write rows as they finish, or in the input's order (default: finish).",
     ),
     *ENDS,
+    *TELLING,
     *FILES,
 )
 """Every option of `llmbatch run`."""

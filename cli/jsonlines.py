@@ -93,6 +93,9 @@ class JsonLines(Timed):
     def say(self, text: str) -> None:
         self.say_record("info", "message", text)
 
+    def warn(self, event: str, text: str) -> None:
+        self.say_record("warning", event, text)
+
     def say_record(self, level: str, event: str, message: str, **fields: Any) -> None:
         """Write a record."""
         self.command(record(level, event, message, **fields))

@@ -7,6 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+EVERYWHERE: dict[str, str] = {}
+"""Fields that every record of this process has."""
+
 
 def record(level: str, event: str, message: str, **fields: Any) -> str:
     """A line without its end; ``level`` is ``info``, ``warning`` or ``error``.
@@ -16,7 +19,8 @@ def record(level: str, event: str, message: str, **fields: Any) -> str:
     """
     now = time.time()
     ts = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
-    values = {"ts": ts, "level": level, "event": event, "message": message, **fields}
+    values = {"ts": ts, "level": level, "event": event, "message": message, **EVERYWHERE}
+    values |= fields
     return json.dumps(values, default=str).replace("##[", "##\\u005b")
 
 

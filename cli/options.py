@@ -29,8 +29,15 @@ class JobOption(click.Option):
         self.section = section
 
 
+OTLP = "--otlp"
+"""The option whose value may be left out wherever it stands."""
+
+
 class JobCommand(click.Command):
     """A command whose help shows its options in sections."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _spelled_out(args))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -41,6 +48,19 @@ class JobCommand(click.Command):
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def _spelled_out(args: list[str]) -> list[str]:
+    """``--otlp in.jsonl`` has no value: what is no address behind it is an input."""
+    end = args.index("--") if "--" in args else len(args)
+    return [
+        f"{OTLP}=auto" if word == OTLP and place < end and not _is_url(args, place + 1) else word
+        for place, word in enumerate(args)
+    ]
+
+
+def _is_url(args: list[str], place: int) -> bool:
+    return place < len(args) and args[place].lower().startswith(("http://", "https://"))
 
 
 class Pair(click.ParamType[tuple[str, Any]]):

@@ -58,6 +58,10 @@ class Silent:
         """Write a line."""
         self.command(printable(text))
 
+    def warn(self, event: str, text: str) -> None:  # noqa: ARG002 - a name for records alone
+        """Write a line about what went wrong beside the job."""
+        self.say(text)
+
     def _write(self, text: str) -> None:
         with suppress(OSError):  # a job goes on although nobody can read how it gets on
             self.stream.write(text)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from .config import AnalyzeConfig
 from .errors import ConfigError
-from .pipeline import same_file
+from .ownfiles import check_own, same_file
 from .sources.documents.document import Document
 from .sources.documents.finding import find
 from .sources.globs import is_folder, is_pattern
@@ -31,13 +31,18 @@ class Files:
         self.results = config.results or default_results(config.documents)
         self.report = None if config.report in (None, STDIN) else config.report
         self.format: ReportFormat = _format(config)
-        ends = {"-o": self.report, "--summary": config.summary, "--junit": config.junit}
+        ends = {
+            "-o": self.report,
+            "--summary": config.summary,
+            "--junit": config.junit,
+            "--prometheus": config.prometheus,
+        }
         own = [name for name in (self.results, *ends.values()) if name is not None]
         found = find(config.documents, encoding=config.encoding, outputs=own)
         self.documents: Sequence[Document] = found.documents
         _check_apart(found.documents, own)
         self.skipped: Mapping[str, str] = {gone.path: gone.reason for gone in found.skipped}
-        _check_own({"--results": self.results, **ends})
+        check_own({"--results": self.results, **ends})
         if self.report is not None and (problem := check_writable(self.report, "-o")):
             raise ConfigError(problem)
 
@@ -100,11 +105,3 @@ def _check_apart(documents: Sequence[Document], own: Sequence[str]) -> None:
         for name in own:
             if document.path != STDIN and same_file(name, document.path):
                 raise ConfigError(f"{name} is a document too: name another file to write to")
-
-
-def _check_own(names: Mapping[str, str | None]) -> None:
-    given = [(flag, name) for flag, name in names.items() if name is not None]
-    for index, (flag, name) in enumerate(given):
-        for other, another in given[:index]:
-            if same_file(name, another):
-                raise ConfigError(f"{flag} {name}: is the file of {other} too; name another file")

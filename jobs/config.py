@@ -131,6 +131,10 @@ class JobConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     junit: str | None = None
     github: bool = False
     live: bool = True
+    otlp: str | None = None
+    otlp_content: bool = False
+    prometheus: str | None = None
+    pushgateway: str | None = None
     log_format: Literal["text", "json"] = "text"
     quiet: bool = False
 

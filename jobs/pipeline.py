@@ -7,7 +7,6 @@ import os
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import ValidationError, convert, structs
@@ -287,11 +286,3 @@ def import_senders() -> None:
 
     import_aiohttp()
     from .providers import opening  # noqa: F401 - Python keeps it for the lanes
-
-
-def same_file(one: str, other: str) -> bool:
-    """Whether two paths lead to one file, also where it is not there yet."""
-    try:
-        return Path(one).samefile(other)
-    except OSError:
-        return Path(one).absolute() == Path(other).absolute()

@@ -12,7 +12,7 @@ from .errors import ConfigError
 from .lanes import fit_of
 from .manifest.manifest import manifest_path
 from .manifest.masks import masked_config
-from .pipeline import same_file
+from .ownfiles import check_own, same_file
 from .providers.registry import Route, model_for_row
 from .records import Format
 from .sinks.opening import is_stream
@@ -53,12 +53,15 @@ class Preparation:
         self.order = config.order if self.table is None else "input"
         if self.table is not None:
             _check_no_input(self.results, self.inputs)
-        for flag, path in (("--summary", config.summary), ("--junit", config.junit)):
+        ends = {
+            "--summary": config.summary,
+            "--junit": config.junit,
+            "--prometheus": config.prometheus,
+        }
+        for flag, path in ends.items():
             if path is not None:
                 self._check_apart(flag, path)
-        junit, summary = config.junit, config.summary
-        if junit is not None and summary is not None and same_file(junit, summary):
-            raise ConfigError(f"--junit {junit}: is the file of --summary too; name another file")
+        check_own(ends)
 
     def write_table(self) -> None:
         """Make the table of the results. It blocks; raises SinkError."""

@@ -15,11 +15,12 @@ if sys.platform != "win32":
 _FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
+def write_whole(path: Path, pieces: Iterable[bytes], mode: int | None = None) -> None:
     """Write the pieces to ``path``, synced; what stood there stands until all of them are written.
 
-    A link stays one; a pipe or a device is written to, as nothing can take its place. Raises
-    OSError, and whatever making the pieces raises.
+    ``mode`` is that of a file which was not there; None leaves it to the umask. A link stays one; a
+    pipe or a device is written to, as nothing can take its place. Raises OSError, and whatever
+    making the pieces raises.
     """
     if is_special(path):
         with path.open("ab") as file:
@@ -33,12 +34,22 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
             with suppress(OSError):
-                draft.chmod(target.stat().st_mode & 0o7777)
+                draft.chmod(_mode_of(target, mode))
             draft.replace(target)
     except BaseException:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
+
+
+def _mode_of(target: Path, mode: int | None) -> int:
+    """The mode that a file has, or else the one that it is to have. Raises OSError for neither."""
+    try:
+        return target.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        if mode is None:
+            raise
+        return mode
 
 
 def _open_draft(target: Path) -> tuple[Path, int]:

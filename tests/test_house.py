@@ -84,6 +84,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": BASE | DATA | {"halts"},
     "summaryfile": {"errors", "summary", "wholefile"},
     "wholefile": set(),
+    "ownfiles": {"errors"},
     "results": {"errors", "model", "records"},
     "bodies": {"model"},
     "breaker": {"errors", "events", "ports"},
@@ -117,6 +118,7 @@ ALLOWED["reporting"] = VALUES | {
 }  # fmt: skip
 ALLOWED["providers"] = VALUES | {"keys"}
 ALLOWED["workers"] = VALUES | {"looplag"}
+ALLOWED["telemetry"] = VALUES | {"summary", "wholefile"}
 ALLOWED["limits"] = VALUES | {"workers"}
 ALLOWED["engines"] = VALUES | {"workers"}
 ALLOWED["sinks"] = VALUES | {"manifest", "spans", "wholefile"}
@@ -156,6 +158,9 @@ HOMES = {
     "regex": {"jobs/sources/chunks"},
     "pypdfium2": {"jobs/sources"},
     "genai_prices": {"jobs/prices"},
+    "google": {"jobs/telemetry"},
+    "opentelemetry": {"jobs/telemetry"},
+    "prometheus_client": {"jobs/telemetry"},
     "pyarrow": {"jobs/sources/tables", "jobs/sinks/tables"},
     "sqlite3": {"jobs/cache"},
     "toktok": {"jobs"},

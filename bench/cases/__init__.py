@@ -26,6 +26,7 @@ from . import (
     shared,
     start,
     streams,
+    telemetry,
     versus,
 )
 
@@ -52,6 +53,7 @@ CASES: Mapping[str, Case] = {
     "versus": Case(versus.METHOD, versus.measure),
     "long": Case(long.METHOD, long.measure),
     "processes": Case(processes.METHOD, processes.measure),
+    "telemetry": Case(telemetry.METHOD, telemetry.measure),
     "start": Case(start.METHOD, start.measure),
     "chunks": Case(chunks.METHOD, chunks.measure),
     "analyze": Case(analyze.METHOD, analyze.measure),

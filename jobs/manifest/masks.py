@@ -34,6 +34,10 @@ def masked(key: str, value: Any) -> Any:
         return safe_program(value)
     if name == "base_url":
         return _URL_SECRET.sub(MASK, value) if "://" in value else MASK
+    if name in ("otlp", "pushgateway"):
+        return (
+            value if value.isalnum() else _URL_SECRET.sub(MASK, value) if "://" in value else MASK
+        )
     return value
 
 

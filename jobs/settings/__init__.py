@@ -21,7 +21,7 @@ __all__ = ["FILE", "Settings", "load"]
 FILE = "llmbatch.yaml"
 _FROM_FILE = ("system", "template", "task")
 _PATHS = (
-    "inputs", "output", "summary", "junit", "cache",
+    "inputs", "output", "summary", "junit", "prometheus", "cache",
     "documents", "map_prompt", "fold_prompt", "schema", "report", "results",
 )  # fmt: skip
 

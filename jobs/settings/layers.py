@@ -43,7 +43,7 @@ class Leaf(Struct, frozen=True):
 Leaves = dict[Path, Leaf]
 
 PREFIX = "LLMBATCH_"
-_OWN = ("CONFIG", "PROFILE", "DEBUG", "MODELS")  # read elsewhere
+_OWN = ("CONFIG", "PROFILE", "DEBUG", "MODELS", "PUSHGATEWAY_AUTH")  # read elsewhere
 _ENV_PARAMS = ("max_tokens", "temperature")
 _ENV_LISTS = ("fallbacks", "halt_on")  # separated by commas
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

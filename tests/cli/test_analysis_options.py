@@ -163,5 +163,5 @@ def test_the_help_has_its_sections_in_order() -> None:
     titles = re.findall(r"^(\S.*):$", CliRunner().invoke(command, ["--help"]).output, re.M)
     assert titles[1:] == [  # behind click's own, for the arguments
         *("Input", "Chunks", "Report", "Model", "Cost", "Limits and patience", "Output"),
-        *("Configuration", "Other"),
+        *("Telemetry", "Configuration", "Other"),
     ]
