@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,27 +9,26 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from llmbatch.jobs.browsing.folder import Folder, ResultsFile
+from llmbatch.jobs.browsing.folder import ResultsFile
 
 from .replies import replied
+from .shelf import Shelf
 
 
 class Api:
     """What can be asked about the results below one folder."""
 
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
-        self._listing = asyncio.Lock()
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
 
     def __repr__(self) -> str:
-        return f"Api({self._folder!r})"
+        return f"Api({self._shelf!r})"
 
     def routes(self) -> Mapping[str, Handler]:
         return {"/api/files": self.files}
 
     async def files(self, _: web.Request) -> web.StreamResponse:
-        async with self._listing:
-            listing = await asyncio.to_thread(self._folder.results)
+        listing = await self._shelf.listing()
         files = [_described(each) for each in listing.files]
         return replied({"files": files, "note": listing.note})
 

@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import signal
 import socket
 import webbrowser
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
 from msgspec import Struct
 
-from llmbatch.jobs.browsing.folder import Folder
 from llmbatch.jobs.config import JobConfig
 from llmbatch.jobs.errors import ConfigError
 from llmbatch.jobs.manifest.manifest import versions
 
 from .api import Api
 from .app import application
+from .board import Board
+from .chats import Models
 from .guard import Guard
 from .hub import Hub
+from .shelf import Shelf
 
 ADDRESS = "127.0.0.1"
 PORT = 8642
@@ -76,32 +79,36 @@ async def serve(serving: Serving, announce: Callable[[str], None]) -> int:
 
 
 @asynccontextmanager
-async def opened(serving: Serving) -> AsyncGenerator[Place, None]:
+async def opened(
+    serving: Serving, environ: Mapping[str, str] | None = None
+) -> AsyncGenerator[Place, None]:
     """The server, until it is closed again. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
     listener = listen(serving.port)
-    place = Place(listener.getsockname()[1], Guard(listener.getsockname()[1]))
-    folder = Folder(serving.folder)
-    hub = Hub(
-        {
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        place = Place(listener.getsockname()[1], Guard(listener.getsockname()[1]))
+        shelf = Shelf(serving.folder)
+        models = await Models.opened(serving.config, environ, stack)
+        hello = {
             "type": "hello",
             "version": versions()[0],
-            "folder": str(folder.root),
-            "chat": {"models": [], "default": None},
+            "folder": str(shelf.folder.root),
+            "chat": models.described(),
         }
-    )
-    runner = web.AppRunner(
-        application(place.guard, Api(folder), hub),
-        access_log=None,
-        handler_cancellation=True,
-        shutdown_timeout=ENDING_S,
-        logger=_silent(),
-    )
-    await runner.setup()
-    try:
+        hub = Hub(hello, Board(shelf, environ), models, environ)
+        runner = web.AppRunner(
+            application(place.guard, Api(shelf), hub),
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=ENDING_S,
+            logger=_silent(),
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(hub.aclose)
         await web.SockSite(runner, listener).start()
         yield place
-    finally:
-        await runner.cleanup()
 
 
 def listen(port: int | None) -> socket.socket:

@@ -1,0 +1,138 @@
+"""The list of jobs: those of this user that run on this host, and those that ended in the folder.
+
+It is kept only while somebody looks at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from llmbatch.jobs.browsing.folder import Listing, ResultsFile
+from llmbatch.jobs.manifest.manifest import Manifest
+from llmbatch.jobs.model import GOOD
+from llmbatch.jobs.watching.client import running, within
+from llmbatch.jobs.watching.place import job_name
+from llmbatch.jobs.watching.snapshot import Entry
+
+from .replies import as_line
+from .shelf import Shelf
+
+RUNNING_S = 1.0
+"""Seconds between two looks at the jobs that run."""
+
+FOLDER_S = 3.0
+"""Seconds between two looks at the folder."""
+
+ENDED = 300
+"""Jobs that have ended which are listed, the youngest."""
+
+
+class Board:
+    """Who looks at it is told the whole list whenever it has changed."""
+
+    def __init__(self, shelf: Shelf, environ: Mapping[str, str]) -> None:
+        self._shelf = shelf
+        self._environ = environ
+        self._lookers: set[Callable[[str], None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._again = asyncio.Event()
+        self._line = ""
+        self._names: dict[tuple[str, int], str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Board, {len(self._lookers)} lookers>"
+
+    def add(self, tell: Callable[[str], None]) -> None:
+        """Tell this one the list, now and whenever it changes."""
+        self._lookers.add(tell)
+        if self._task is None or self._task.done():
+            self._line = ""
+            self._task = asyncio.create_task(self._keep())
+        elif self._line:
+            tell(self._line)
+
+    async def remove(self, tell: Callable[[str], None]) -> None:
+        """With the last one who looks, looking ends."""
+        self._lookers.discard(tell)
+        if not self._lookers and self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def changed(self) -> None:
+        """A job began or ended: look at once."""
+        self._again.set()
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        listing, next_folder, names = Listing([]), 0.0, set[str]()
+        while True:
+            jobs = await running(self._environ)
+            now = {job.job for job in jobs}
+            if loop.time() >= next_folder or now != names:
+                listing = await self._shelf.listing()
+                next_folder, names = loop.time() + FOLDER_S, now
+            self._tell(self._all(jobs, listing.files))
+            self._again.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RUNNING_S):
+                    await self._again.wait()
+                next_folder = 0.0
+
+    def _tell(self, jobs: Sequence[Entry]) -> None:
+        line = as_line({"type": "jobs", "jobs": jobs})
+        if line == self._line:
+            return
+        self._line = line
+        for tell in self._lookers:
+            tell(line)
+
+    def _all(self, jobs: Sequence[Entry], files: Sequence[ResultsFile]) -> list[Entry]:
+        """Those that run first, the youngest of them first; then the ended ones likewise."""
+        root = str(self._shelf.folder.root)
+        alive = [within(job, root) for job in reversed(jobs)]
+        outputs = {job.output for job in alive}
+        for job in alive:
+            if job.output:
+                pid = int(job.job.rpartition("-")[2], 16)
+                self._names[job.output, pid] = job.job
+        ended = [
+            self._ended(file, file.manifest)
+            for file in files
+            if file.manifest is not None and not outputs & {file.path, file.manifest.output}
+        ]
+        ended.sort(key=lambda job: (job.state == "running", job.ended_at or ""), reverse=True)
+        return [*alive, *ended[:ENDED]]
+
+    def _ended(self, file: ResultsFile, manifest: Manifest) -> Entry:
+        """A job by what stands beside its output; one that was seen running keeps its name."""
+        rows = manifest.rows
+        summary = manifest.summary or {}
+        places = (file.path, manifest.output)
+        known = [self._names.get((place, manifest.pid)) for place in places]
+        state = manifest.state if manifest.state in ("finished", "stopped") else "gone"
+        return Entry(
+            job=next(filter(None, known), None) or _name(manifest),
+            state="running" if file.running else state,
+            command=manifest.job,
+            output=file.path,
+            file=file.file,
+            started_at=manifest.started_at,
+            ended_at=None if file.running else manifest.ended_at or manifest.written_at,
+            done=sum(rows.values()),
+            failed=sum(number for status, number in rows.items() if status not in GOOD),
+            total=manifest.total,
+            cost_usd=summary.get("cost_usd", manifest.spent_usd),
+        )
+
+
+def _name(manifest: Manifest) -> str:
+    """As a running job has it, of when it began by its own account."""
+    try:
+        began = datetime.fromisoformat(manifest.started_at).timestamp()
+    except ValueError:
+        began = 0.0
+    return job_name(int(began * 1000) * 1_000_000, manifest.pid)
