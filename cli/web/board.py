@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+
+from msgspec import structs
 
 from llmbatch.jobs.browsing.folder import Listing, ResultsFile
-from llmbatch.jobs.manifest.manifest import Manifest
-from llmbatch.jobs.model import GOOD
-from llmbatch.jobs.watching.client import running, within
-from llmbatch.jobs.watching.place import job_name
+from llmbatch.jobs.watching.client import running
+from llmbatch.jobs.watching.listing import listed
+from llmbatch.jobs.watching.place import pid_of
 from llmbatch.jobs.watching.snapshot import Entry
 
 from .replies import as_line
@@ -40,7 +40,7 @@ class Board:
         self._task: asyncio.Task[None] | None = None
         self._again = asyncio.Event()
         self._line = ""
-        self._names: dict[tuple[str, int], str] = {}
+        self._names: dict[tuple[str, int | None], str] = {}
 
     def __repr__(self) -> str:
         return f"<Board, {len(self._lookers)} lookers>"
@@ -91,48 +91,16 @@ class Board:
             tell(line)
 
     def _all(self, jobs: Sequence[Entry], files: Sequence[ResultsFile]) -> list[Entry]:
-        """Those that run first, the youngest of them first; then the ended ones likewise."""
-        root = str(self._shelf.folder.root)
-        alive = [within(job, root) for job in reversed(jobs)]
-        outputs = {job.output for job in alive}
-        for job in alive:
-            if job.output:
-                pid = int(job.job.rpartition("-")[2], 16)
-                self._names[job.output, pid] = job.job
-        ended = [
-            self._ended(file, file.manifest)
-            for file in files
-            if file.manifest is not None and not outputs & {file.path, file.manifest.output}
+        """One that was seen running keeps its name when it has ended."""
+        found = listed(jobs, files, str(self._shelf.folder.root))
+        alive = {job.job for job in jobs}
+        for job in found:
+            if job.job in alive and job.file:
+                self._names[job.file, pid_of(job.job)] = job.job
+        named = [
+            job if job.job in alive else structs.replace(job, job=self._name(job)) for job in found
         ]
-        ended.sort(key=lambda job: (job.state == "running", job.ended_at or ""), reverse=True)
-        return [*alive, *ended[:ENDED]]
+        return named[: len(alive) + ENDED]
 
-    def _ended(self, file: ResultsFile, manifest: Manifest) -> Entry:
-        """A job by what stands beside its output; one that was seen running keeps its name."""
-        rows = manifest.rows
-        summary = manifest.summary or {}
-        places = (file.path, manifest.output)
-        known = [self._names.get((place, manifest.pid)) for place in places]
-        state = manifest.state if manifest.state in ("finished", "stopped") else "gone"
-        return Entry(
-            job=next(filter(None, known), None) or _name(manifest),
-            state="running" if file.running else state,
-            command=manifest.job,
-            output=file.path,
-            file=file.file,
-            started_at=manifest.started_at,
-            ended_at=None if file.running else manifest.ended_at or manifest.written_at,
-            done=sum(rows.values()),
-            failed=sum(number for status, number in rows.items() if status not in GOOD),
-            total=manifest.total,
-            cost_usd=summary.get("cost_usd", manifest.spent_usd),
-        )
-
-
-def _name(manifest: Manifest) -> str:
-    """As a running job has it, of when it began by its own account."""
-    try:
-        began = datetime.fromisoformat(manifest.started_at).timestamp()
-    except ValueError:
-        began = 0.0
-    return job_name(int(began * 1000) * 1_000_000, manifest.pid)
+    def _name(self, job: Entry) -> str:
+        return self._names.get((job.file or "", pid_of(job.job)), job.job)
