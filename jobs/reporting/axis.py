@@ -64,7 +64,7 @@ def axis(timeline: Timeline) -> Axis:
         start = part[0].start
         pause = 0.0 if before is None else start - before
         pieces.append(Piece(points[-1][0], iso(start), round(pause, 3)))
-        for flying, counts in _step_by_step(part, every, timeline.last or start):
+        for flying, counts in _step_by_step(part, every, timeline.last):
             if counts is not None:
                 sums = [have + more for have, more in zip(sums, counts, strict=True)]
             points.append(_point(round(len(points) * every, 6), flying, sums))

@@ -10,7 +10,6 @@ from msgspec import UNSET, structs
 from ..events import RowFinished
 from ..metrics import Metrics
 from ..model import GOOD
-from ..reuse.copies import reuse
 from ..summary import Tally
 from .figures import RowTime
 from .groups import MOST, OTHERS, ByCause, ByModel
@@ -46,22 +45,23 @@ class Counting:
         if len(tally.answered) > MOST or len(tally.failures) > MOST:
             row = self._bounded(row)
         tally(RowFinished(row))
-        if row.status not in GOOD:
+        failed = row.status not in GOOD
+        if failed:
             self.causes.failed(row, number)
         metrics = row.metrics
         if metrics is None:
             self.undated += 1
             if row.provider is not None or row.usage is not None:
-                self.models.add(row)
+                self.models.add(row, failed=failed)
             return
-        if reuse(row) is None:
-            self.models.add(row)
+        if metrics.same_as is UNSET and metrics.cached is not True:  # it was asked
+            self.models.add(row, failed=failed)
             if metrics.latency_s > self.slowest.threshold:
                 self.slowest.add(row, number)
             if metrics.retried:
                 self._retried.update(metrics.retried)
             self._spend(row, metrics)
-        self._date(row, metrics)
+        self._date(row, metrics, failed=failed)
 
     def end(self) -> None:
         """All lines were added: what is known of retries goes where a job would have counted it."""
@@ -84,7 +84,7 @@ class Counting:
 
     def _spend(self, row: Line, metrics: Metrics) -> None:
         """Add up what the attempts took."""
-        took = metrics.latency_s
+        took, ttft = metrics.latency_s, metrics.ttft_s
         if metrics.attempts != 1:
             if metrics.tried is UNSET or not metrics.tried:
                 self.untold += 1
@@ -93,25 +93,27 @@ class Counting:
                 self._failed_s += sum(one.took_s for one in metrics.tried[:-1])
         if row.status == "error":
             self._failed_s += took
-            return
-        first = min(metrics.ttft_s or 0.0, took)
-        self._first_token_s += first
-        self._answer_s += took - first
+        elif ttft is None:
+            self._answer_s += took
+        else:
+            first = ttft if ttft < took else took
+            self._first_token_s += first
+            self._answer_s += took - first
 
-    def _date(self, row: Line, metrics: Metrics) -> None:
+    def _date(self, row: Line, metrics: Metrics, *, failed: bool) -> None:
         start = seconds_of(metrics.started_at)
         if start is None or start + metrics.latency_s > _LAST:
             self.undated += 1
             return
         end = start + metrics.latency_s
-        if metrics.tried is not UNSET:
-            for one in metrics.tried:
-                at = min(start + one.at_s, end)
-                self.timeline.request(at, min(at + one.took_s, end))
-        elif metrics.attempts:
-            self.timeline.request(start, end)
         tokens = 0 if row.usage is None else row.usage.output_tokens
-        self.timeline.row(end, tokens, row.cost_usd, failed=row.status not in GOOD)
+        if metrics.tried is UNSET and metrics.attempts:
+            self.timeline.asked_once(start, end, tokens, row.cost_usd, failed)
+            return
+        for one in metrics.tried or ():
+            at = min(start + one.at_s, end)
+            self.timeline.request(at, min(at + one.took_s, end))
+        self.timeline.row(end, tokens, row.cost_usd, failed=failed)
 
     def _bounded(self, row: Line) -> Line:
         """The row without a name that would be one too many to remember."""

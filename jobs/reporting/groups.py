@@ -6,7 +6,7 @@ from collections import Counter
 
 from msgspec import Struct
 
-from ..model import GOOD, Usage
+from ..model import Usage
 from ..prices.bill import DIGITS
 from .line import Line
 
@@ -53,30 +53,32 @@ class CauseFigures(Struct, frozen=True, kw_only=True):
 class ByModel:
     """Adds up rows by the model that answered last."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_names")
 
     def __init__(self) -> None:
         self._known: dict[str, list[float]] = {}
+        self._names: dict[tuple[str | None, str | None], list[float]] = {}
 
-    def add(self, row: Line) -> None:
+    def add(self, row: Line, *, failed: bool) -> None:
         """Count in a row that was asked."""
-        label = model_of(row)
-        sums = self._known.get(label)
-        if sums is None:
-            sums = self._new(label)
+        sums = self._names.get((row.provider, row.model)) or self._new(row)
         sums[0] += 1
-        sums[1] += row.status not in GOOD
-        sums[2] += row.fallbacks > 0
+        if failed:
+            sums[1] += 1
+        if row.fallbacks:
+            sums[2] += 1
         if row.metrics is not None:
             sums[3] += row.metrics.attempts
-        usage = row.usage
+        usage, cost = row.usage, row.cost_usd
         if usage is not None:
             sums[4] += usage.input_tokens
             sums[5] += usage.output_tokens
-            sums[6] += usage.cached_tokens
-            sums[7] += usage.reasoning_tokens
-        if row.cost_usd is not None:
-            sums[8] += row.cost_usd
+            if usage.cached_tokens:
+                sums[6] += usage.cached_tokens
+            if usage.reasoning_tokens:
+                sums[7] += usage.reasoning_tokens
+        if cost is not None:
+            sums[8] += cost
             sums[9] += 1
         elif usage is not None:
             sums[10] += 1
@@ -87,9 +89,12 @@ class ByModel:
         found.sort(key=lambda each: (-(each.cost_usd or 0.0), -each.rows, each.label))
         return found
 
-    def _new(self, label: str) -> list[float]:
-        label = label[:LONGEST] if len(self._known) < MOST else OTHERS
-        return self._known.setdefault(label, [0] * 11)
+    def _new(self, row: Line) -> list[float]:
+        label = model_of(row)[:LONGEST] if len(self._known) < MOST else OTHERS
+        sums = self._known.setdefault(label, [0] * 11)
+        if len(self._names) < MOST:
+            self._names[row.provider, row.model] = sums
+        return sums
 
     def _figures(self, label: str, sums: list[float]) -> ModelFigures:
         rows, failed, fallbacks, attempts, *tokens = map(int, sums[:8])

@@ -178,6 +178,6 @@ def _rates(summary: Summary, beside: Known, wall: float | None) -> tuple[Summary
 def _active(counting: Counting, drawn: Axis) -> float | None:
     """Seconds from the first request to the last result, without what is cut out of the axis."""
     first, last = counting.timeline.first, counting.timeline.last
-    if first is None or last is None:
+    if first > last:
         return None
     return max(0.0, last - first - sum(piece.pause_s for piece in drawn.pieces))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -38,44 +39,77 @@ class Timeline:
 
     def __init__(self) -> None:
         self.width = FINEST
-        self._bins: dict[int, Bin] = {}
-        self.first: float | None = None
-        self.last: float | None = None
+        self._bins: dict[float, Bin] = {}
+        self.first = math.inf
+        self.last = -math.inf
 
     def __repr__(self) -> str:
         return f"<Timeline of {len(self._bins)} bins of {self.width} s>"
 
     def request(self, start: float, end: float) -> None:
         """A request was in flight all that time."""
-        counts = self._bins.get(int(start // self.width)) or self._new(start)
+        self._begun(start)
         width = self.width
-        counts[STARTS] += 1
-        counts[START_ROOM] += (start // width + 1) * width - start
-        counts = self._bins.get(int(end // width)) or self._new(end)
-        width = self.width
+        number = end // width
+        counts = self._bins.get(number)
+        if counts is None:
+            counts = self._new(end)
+            width = self.width
+            number = end // width
         counts[ENDS] += 1
-        counts[END_ROOM] += (end // width + 1) * width - end
-        if self.first is None or start < self.first:
-            self.first = start
+        counts[END_ROOM] += (number + 1) * width - end
 
     def row(self, at: float, tokens: int, cost: float | None, *, failed: bool) -> None:
         """A row has its result."""
-        counts = self._bins.get(int(at // self.width)) or self._new(at)
+        self._done(self._bins.get(at // self.width) or self._new(at), at, tokens, cost, failed)
+
+    def asked_once(
+        self, start: float, end: float, tokens: int, cost: float | None, failed: bool
+    ) -> None:
+        """A row and its only request, in one step."""
+        self._begun(start)
+        width = self.width
+        number = end // width
+        counts = self._bins.get(number)
+        if counts is None:
+            counts = self._new(end)
+            width = self.width
+            number = end // width
+        counts[ENDS] += 1
+        counts[END_ROOM] += (number + 1) * width - end
+        self._done(counts, end, tokens, cost, failed)
+
+    def _begun(self, start: float) -> None:
+        width = self.width
+        number = start // width
+        counts = self._bins.get(number)
+        if counts is None:
+            counts = self._new(start)
+            width = self.width
+            number = start // width
+        counts[STARTS] += 1
+        counts[START_ROOM] += (number + 1) * width - start
+        if start < self.first:
+            self.first = start
+
+    def _done(self, counts: Bin, at: float, tokens: int, cost: float | None, failed: bool) -> None:
         counts[DONE] += 1
-        counts[FAILED] += failed
         counts[TOKENS] += tokens
+        if failed:
+            counts[FAILED] += 1
         if cost is not None:
             counts[COST] += cost
             counts[PRICED] += 1
-        if self.first is None or at < self.first:
+        if at < self.first:
             self.first = at
-        if self.last is None or at > self.last:
+        if at > self.last:
             self.last = at
 
     def spans(self) -> Iterator[Span]:
         """Every bin that something happened in, and what lies between them, in order."""
         width = self.width
-        flying, before = 0.0, None
+        flying = 0.0
+        before: float | None = None
         for number in sorted(self._bins):
             counts, start = self._bins[number], number * width
             if before is not None and start > before:
@@ -89,16 +123,16 @@ class Timeline:
         if len(self._bins) == BINS:
             while len(self._bins) > BINS // 2:
                 self._halve()
-        return self._bins.setdefault(int(at // self.width), [0.0] * 9)
+        return self._bins.setdefault(at // self.width, [0.0] * 9)
 
     def _halve(self) -> None:
         """Make bins twice as wide."""
-        merged: dict[int, Bin] = {}
+        merged: dict[float, Bin] = {}
         for number, counts in self._bins.items():
-            if not number & 1:  # the end of the wide bin is one width further away
+            if not number % 2:  # the end of the wide bin is one width further away
                 counts[START_ROOM] += counts[STARTS] * self.width
                 counts[END_ROOM] += counts[ENDS] * self.width
-            there = merged.setdefault(number >> 1, counts)
+            there = merged.setdefault(number // 2, counts)
             if there is not counts:
                 for place, value in enumerate(counts):
                     there[place] += value
