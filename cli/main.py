@@ -33,6 +33,7 @@ COMMANDS = {
         "Analyse one large document: chunk by chunk, folded into a report.",
     ),
     "ask": Entry("llmbatch.cli.ask:ask", "Ask one question; standard input is its context."),
+    "chat": Entry("llmbatch.cli.chat:chat", "Talk with a model in the terminal."),
     "plan": Entry(
         "llmbatch.cli.plan:plan", "Show what a run would do and cost, before anything is sent."
     ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from llmbatch.jobs.model import Result
 
 
-def metrics_line(result: Result) -> str:
+def metrics_line(result: Result, *, who: bool = True) -> str:
     """Who answered, tokens, time to first token, speed and cost: as far as they are known."""
-    parts = [] if result.model is None else [f"{result.provider}/{result.model}"]
+    parts = [f"{result.provider}/{result.model}"] if who and result.model is not None else []
     usage, metrics = result.usage, result.metrics
     if usage is not None:
         parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")

@@ -86,6 +86,10 @@ class Talk:
         self._till: Till | None = None
         self._reached: Stop | None = None
 
+    async def check(self, model: str | None = None) -> None:
+        """Make sure that the model can be asked. Raises ConfigError."""
+        await self._chain(model)
+
     async def ask(
         self,
         messages: Sequence[Message],

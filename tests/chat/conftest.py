@@ -1,0 +1,52 @@
+"""A chat on a terminal, with a scripted provider at its other end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from command import SCRIPT, environment
+from ptyterminal import Terminal
+
+from faultserver import FaultServer, in_thread
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[FaultServer]:
+    with in_thread() as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared: FaultServer) -> FaultServer:
+    shared.calls.clear()
+    shared.replies = None
+    return shared
+
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def chat(server: FaultServer, tmp_path: Path) -> Iterator[Open]:
+    """Opens a chat, whose prompt is there."""
+    with ExitStack() as stack:
+
+        def start(*args: str, columns: int = 80, rows: int = 24, **env: str) -> Terminal:
+            more = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **env}
+            base = () if "-m" in args else ("--base-url", server.url, "-m", "m")
+            terminal = stack.enter_context(
+                Terminal(
+                    *(SCRIPT, "chat", *base, "--max-wait", "0.01", *args),
+                    cwd=tmp_path,
+                    env=environment(tmp_path, more),
+                    columns=columns,
+                    rows=rows,
+                )
+            )
+            terminal.shows("\n>")
+            return terminal
+
+        yield start
