@@ -215,7 +215,8 @@ async def test_a_storm_of_connections_is_let_in_a_few_a_second(environ: dict[str
         entered = []
         enter = job._enter
         job._door._enter = lambda connection: (entered.append(1), enter(connection))
-        path = str(address(environ, job))
+        assert job._runtime is not None
+        path = job._runtime.address(job.job + SUFFIX)
         for _ in range(30):
             for _ in range(10):
                 with socket.socket(socket.AF_UNIX) as sock:
