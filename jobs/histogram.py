@@ -12,6 +12,8 @@ WIDTH = math.log(1.02)
 SMALLEST = 1e-6
 """Smaller values, in seconds, count as this one."""
 
+_log = math.log
+
 
 class Percentiles(Struct, frozen=True):
     """In seconds; None where there was no value."""
@@ -31,7 +33,7 @@ class Histogram:
         self.count = 0
 
     def add(self, value: float) -> None:
-        bucket = int(math.log(value / SMALLEST) / WIDTH) if value > SMALLEST else 0
+        bucket = int(_log(value / SMALLEST) / WIDTH) if value > SMALLEST else 0
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
         self.count += 1
 

@@ -84,11 +84,13 @@ class _Job:
         self, tally: Tally, observers: Sequence[Observer], heard: Sequence[TextHeard]
     ) -> Summary:
         def observe(event: Event) -> None:
-            event = halting.corrected(event)
+            if halting.canary is not None:
+                event = halting.corrected(event)
             tally(event)
             for observer in observers:
                 observer(event)
-            halting(event)
+            if halting.watches:
+                halting(event)
 
         config, pipeline, prepared = self.config, self.pipeline, self.prepared
         clock, drain = pipeline.clock, pipeline.drain

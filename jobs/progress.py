@@ -14,6 +14,9 @@ from .lane import Lane
 from .model import Failure, Metrics, Rejected, Request, Result, Status, Try
 
 
+_MILLIS = [f".{number:03d}Z" for number in range(1000)]
+
+
 class Best(Struct, frozen=True):
     """The most that any broken attempt brought, and who brought it."""
 
@@ -198,11 +201,8 @@ def seconds(value: float) -> float:
 
 def stamp(at: float) -> str:
     """A time since the epoch (seconds) as ISO 8601 in UTC, with milliseconds."""
-    second = int(at)
-    micros = round((at - second) * 1e6)
-    if micros == 1_000_000:
-        second, micros = second + 1, 0
-    return f"{_second(second)}.{micros // 1000:03d}Z"
+    second, micros = divmod(round(at * 1e6), 1_000_000)
+    return _second(second) + _MILLIS[micros // 1000]
 
 
 @lru_cache(maxsize=4)

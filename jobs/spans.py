@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from .compact import halves
 
@@ -75,16 +75,19 @@ class SpanTable:
         self._left, self._edge = left, edge
         return groups
 
-    def find(self, key: int) -> Iterator[tuple[int, int | None]]:
+    def find(self, key: int) -> Sequence[tuple[int, int | None]]:
         """First byte, and the byte behind, of every span where it may be; None is the file's end.
 
         The latest come last in each table, and the latest table first.
         """
         begins = self._begins
+        spans: list[tuple[int, int | None]] = []
         for table in reversed(self._tables):
             for number in table.find(key):
                 group = table.base + number - 1
-                yield begins[group], begins[group + 1] if group + 1 < len(begins) else None
+                end = begins[group + 1] if group + 1 < len(begins) else None
+                spans.append((begins[group], end))
+        return spans
 
     @property
     def size(self) -> int:
@@ -164,13 +167,15 @@ class _Table:
         self.room = room
         return done
 
-    def find(self, key: int) -> Iterator[int]:
+    def find(self, key: int) -> Sequence[int]:
         slots, bits = self.slots, self._bits
         place = (key & _LOW) % len(slots)
         tag = key >> 40 & self._tags
+        found: list[int] = []
         while there := slots[place]:
             if there >> bits == tag:
-                yield there & self.most
+                found.append(there & self.most)
             place += 1
             if place == len(slots):
                 place = 0
+        return found

@@ -212,7 +212,7 @@ class LocalEngine:
         try:
             while True:
                 row = await self._wanted()
-                another = self._first_wanting()
+                another = self._first_wanting() if self._wanting else None
                 if another is None:
                     return row
                 another.set_result((row,))

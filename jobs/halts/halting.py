@@ -36,6 +36,11 @@ class Halting:
             clock = clock or SystemClock()
             self.canary = Canary(rules, canary, drain=drain, clock=clock, observe=observe)
 
+    @property
+    def watches(self) -> bool:
+        """Whether there is any rule: else it need not be told of events."""
+        return self._watch is not None
+
     def __call__(self, event: Event) -> None:
         watch, canary = self._watch, self.canary
         if watch is None:

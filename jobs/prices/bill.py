@@ -75,15 +75,17 @@ class Bill:
     def _unknown(self, result: Result, provider: str, routes: Sequence[str]) -> None:
         if result.usage is None and result.status == "error":
             return  # nothing came that anybody would ask money for
-        labels = (f"{provider}/{result.model}", *routes[: result.fallbacks])
-        lacking = next(filter(self._has_no_price, labels), None)
+        if self._has_no_price(provider, result.model or ""):
+            self.unpriced[f"{provider}/{result.model}"] += 1
+            return
+        asked = (label.split("/", 1) for label in routes[: result.fallbacks])
+        lacking = next((place for place in asked if self._has_no_price(*place)), None)
         if lacking is not None:
-            self.unpriced[lacking] += 1
+            self.unpriced["/".join(lacking)] += 1
         elif self.prices is None or self.prices.billed(provider):
             self.unmetered += 1
 
-    def _has_no_price(self, label: str) -> bool:
-        provider, _, model = label.partition("/")
+    def _has_no_price(self, provider: str, model: str = "") -> bool:
         book = self.prices
         return book is None or (book.billed(provider) and book.of(provider, model) is None)
 

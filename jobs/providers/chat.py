@@ -54,6 +54,7 @@ class Chunk(Struct, gc=False):
 
 _decode = msgspec.json.Decoder(Chunk).decode
 _NOTHING = Message()
+_SILENCE = Delta()
 
 
 def body(request: Request, stream: bool, asks_usage: bool = True) -> dict[str, Any]:
@@ -149,16 +150,29 @@ class ChatReader(EventReader):
         """The finish, with the usage where it came. Raises when there was no finish."""
         if not self.finished:
             raise self._failures.unfinished()
+        return self._ended(_SILENCE)
+
+    def _ended(self, said: Delta) -> Delta:
+        """The finish, and what was said last."""
         status = "refused" if self._refused else STATUSES.get(self._finish, "ok")
         usage, cost = usage_of(self._usage)
-        return Delta(finish_reason=self._finish, status=status, usage=usage, cost_usd=cost)
+        return Delta(
+            said.text,
+            said.reasoning,
+            said.tool_calls,
+            said.logprobs,
+            finish_reason=self._finish,
+            status=status,
+            usage=usage,
+            cost_usd=cost,
+        )
 
     def whole(self, data: bytes) -> Delta:
         """The answer as one JSON body."""
-        said = self.add(data.strip()) or Delta()
+        said = self.add(data.strip()) or _SILENCE
         if not self.finished:
             raise self._failures.malformed("the answer has no finish_reason")
-        return _merged(said, self.end())
+        return self._ended(said)
 
     def _lax(self, data: bytes) -> Chunk:
         """Read what the strict decoder refuses: surrogate halves, odd types, content in parts."""
@@ -176,16 +190,6 @@ class ChatReader(EventReader):
             usage=usage if isinstance(usage, dict) else None,
             error=value.get("error"),
         )
-
-
-def _merged(said: Delta, end: Delta) -> Delta:
-    return msgspec.structs.replace(
-        end,
-        text=said.text,
-        reasoning=said.reasoning,
-        tool_calls=said.tool_calls,
-        logprobs=said.logprobs,
-    )
 
 
 def _shown(part: Message) -> str:

@@ -201,6 +201,11 @@ class _Received:
     def __repr__(self) -> str:
         return f"_Received({self.status})"
 
+    @property
+    def ended(self) -> bool:
+        content = self._content
+        return content is None or (content._eof and not content._buffer)
+
     def ready(self) -> bytes:
         content = self._content
         if content is None:

@@ -32,6 +32,11 @@ class Answer(Protocol):
     status: int
     headers: Mapping[str, str]
 
+    @property
+    def ended(self) -> bool:
+        """Whether the body came to its end, and all of it was handed out."""
+        ...
+
     def ready(self) -> bytes:
         """What has come and was not handed out yet, also where the connection broke behind it."""
         ...

@@ -208,6 +208,8 @@ class Incoming:
 
     async def rest(self, limit: int | None = None) -> bytes:
         """Everything that is left, or its first ``limit`` bytes."""
+        if self._pending is None and self._answer.ended:
+            return b""
         parts = []
         size = 0
         while data := await self.read():

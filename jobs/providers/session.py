@@ -63,6 +63,10 @@ class _Response:
     def __repr__(self) -> str:
         return f"_Response({self.status})"
 
+    @property
+    def ended(self) -> bool:
+        return self._response.content.at_eof()
+
     def ready(self) -> bytes:
         content = self._response.content
         failure = content.exception()

@@ -14,7 +14,7 @@ from .sse import SseParser
 
 DONE = b"[DONE]"
 
-_BEYOND = 1e15
+_BEYOND = 10**15
 """No usage and no cost comes near it."""
 
 STATUSES: Mapping[str, Status] = {
@@ -96,14 +96,14 @@ def usage_of(value: Any) -> tuple[Usage | None, float | None]:
     into = _count(value, "prompt_tokens", "input_tokens")
     out = _count(value, "completion_tokens", "output_tokens")
     cost = value.get("cost")
-    cost_usd = float(cost) if _is_number(cost) and cost >= 0 else None
+    cost_usd = float(cost) if cost is not None and _is_number(cost) and cost >= 0 else None
     if into is None and out is None:
         return None, cost_usd
     cached = written = thought = None
     details = value.get("prompt_tokens_details") or value.get("input_tokens_details")
     if isinstance(details, dict):
         cached, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
-    if not cached:  # DeepSeek's word for it
+    if not cached and "prompt_cache_hit_tokens" in value:  # DeepSeek's word for it
         cached = _count(value, "prompt_cache_hit_tokens")
     details = value.get("completion_tokens_details") or value.get("output_tokens_details")
     if isinstance(details, dict):
@@ -145,6 +145,8 @@ def payload(request: Request, **own: Any) -> dict[str, Any]:
 
 def _count(value: Mapping[str, Any], name: str, other: str | None = None) -> int | None:
     count = value.get(name)
+    if type(count) is int and 0 <= count < _BEYOND:  # as nearly always
+        return count
     if _is_number(count):
         return max(0, int(count))
     return None if other is None else _count(value, other)

@@ -32,14 +32,22 @@ _encode = msgspec.json.Encoder().encode
 class Beginnings:
     """Says how a row begins, as a number: tools, then messages, as they are sent."""
 
-    __slots__ = ("_text", "_tools")
+    __slots__ = ("_last", "_of_last", "_text", "_tools")
 
     def __init__(self) -> None:
+        self._last: Row | None = None  # whoever reads a row asks, and then whoever sends it
+        self._of_last: int | None = None
         self._tools: Any = None  # those of the last row: mostly the job's own
         self._text = ""
 
     def __call__(self, row: Row) -> int | None:
         """None for a row that is shorter, or whose endpoint keeps nothing."""
+        if row is not self._last:
+            self._of_last = self._of(row)
+            self._last = row
+        return self._of_last
+
+    def _of(self, row: Row) -> int | None:
         if not isinstance(row, Request) or _is_short(row):
             return None
         if row.endpoint == "chat":
@@ -53,7 +61,7 @@ class Beginnings:
         for item in (first, *([messages] if isinstance(messages, str) else messages or ())):
             if length >= LENGTH:
                 break
-            text = _text(item)
+            text = _text(item, LENGTH - length)
             length += len(text)
             pieces.append(text)
         if length < LENGTH:
@@ -191,15 +199,15 @@ def _is_short(row: Request) -> bool:
     return length < LENGTH
 
 
-def _text(item: Any) -> str:
-    """One message or item, or a text of its own."""
+def _text(item: Any, most: int) -> str:
+    """One message or item, or a text of its own; of a long text the first ``most`` characters."""
     if item is None:
         return ""
     if isinstance(item, str):
-        return item
+        return item[:most]
     content = item.get("content") if isinstance(item, Mapping) else None
     if isinstance(content, str) and len(item) == 2:
-        return f"{item.get('role')}\t{content}"
+        return f"{item.get('role')}\t{content[:most]}"
     return _json(item)
 
 

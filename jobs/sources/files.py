@@ -87,13 +87,17 @@ class FileSource(Generic[R]):
 
     async def requests(self) -> AsyncGenerator[R, None]:
         """Raises SourceError where the input can't be read, or has no row at all."""
+        parse, now = self._parser.parse, self._clock.now
         files_only = all(source.rereadable for source in self.inputs)
         ids: Any = None if files_only or not self._watch_ids else StreamIds(self.inputs)
         async with aclosing(self.batches()) as batches:
             async for index, lines in batches:
                 source = self.inputs[index]
                 for number, line in lines:
-                    row = await self.row(number, line, source)
+                    if KEY in line:
+                        row = await self.row(number, line, source)
+                    else:
+                        row = parse(line, number, source.path, source.format, now())
                     yield row if ids is None else ids.check(row, index)
 
     async def row(self, number: int, line: bytes, source: Input) -> R:
