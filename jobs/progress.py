@@ -13,7 +13,6 @@ from .errors import ProviderError
 from .lane import Lane
 from .model import Failure, Metrics, Rejected, Request, Result, Status, Try
 
-
 _MILLIS = [f".{number:03d}Z" for number in range(1000)]
 
 
