@@ -12,7 +12,7 @@ from ..errors import SourceError
 from ..ports import Clock
 from .formats import Format
 from .ids import StreamIds
-from .images import KEY
+from .images import may_have
 from .inputs import Input
 from .lines import Lines
 from .pump import Pump
@@ -94,7 +94,7 @@ class FileSource(Generic[R]):
             async for index, lines in batches:
                 source = self.inputs[index]
                 for number, line in lines:
-                    if KEY in line:
+                    if may_have(line):
                         row = await self.row(number, line, source)
                     else:
                         row = parse(line, number, source.path, source.format, now())
@@ -103,7 +103,7 @@ class FileSource(Generic[R]):
     async def row(self, number: int, line: bytes, source: Input) -> R:
         """The row of a line that was read now."""
         given = (line, number, source.path, source.format, self._clock.now())
-        if KEY in line:  # images are read from their files
+        if may_have(line):  # images are read from their files
             return await asyncio.to_thread(self._parser.parse, *given)
         return self._parser.parse(*given)
 

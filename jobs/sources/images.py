@@ -19,12 +19,17 @@ from .invalid import Invalid, excerpt
 LARGEST = 20_000_000
 """Bytes; what OpenAI, Anthropic and Gemini take of one image or one request is about that."""
 
-KEY = b"image_url"
+_KEY = b"image_url"
 """It stands in every line with such a part."""
 
 _HOLDERS = ("content", "output")
 _PARTS = ("image_url", "input_image")
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def may_have(line: bytes) -> bool:
+    """Whether a line may name images: a part stands in a list, which is found out sooner."""
+    return b"[" in line and _KEY in line
 
 
 def read_in(messages: Any, source: str, what: str = "messages") -> None:

@@ -11,6 +11,9 @@ BLOCK = 1 << 18
 LONGEST = 1 << 30
 """Bytes; a longer line is taken for a file that has no lines."""
 
+LONG = 4096
+"""Bytes of a first line of a block, from which on its lines are looked for one by one."""
+
 Lines = list[tuple[int, bytes]]
 """(1-based number, line without its end), blank lines left out."""
 
@@ -89,7 +92,7 @@ class LineReader:
         return read_some(self._stream, self._block)
 
     def _cut(self, text: bytes) -> Lines:
-        parts = text.split(b"\n")
+        parts = _split(text)
         first = self.reached
         self.reached += len(parts)
         if b"\r" in text:
@@ -101,3 +104,18 @@ class LineReader:
             for number, part in enumerate(parts, first)
             if part and not part.isspace()
         ]
+
+
+def _split(text: bytes) -> list[bytes]:
+    """The same as splitting at each LF, which of long lines takes several times as long."""
+    end = text.find(b"\n")
+    if end < LONG:
+        return text.split(b"\n")
+    parts = []
+    begin = 0
+    while end >= 0:
+        parts.append(text[begin:end])
+        begin = end + 1
+        end = text.find(b"\n", begin)
+    parts.append(text[begin:])
+    return parts

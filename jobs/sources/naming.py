@@ -11,6 +11,7 @@ from ..fitting import Fit
 from .content import chat_messages
 from .defaults import RowDefaults
 from .fingerprint import fingerprint
+from .formats import is_shallow
 from .images import read_in
 from .invalid import Invalid
 from .parameters import merged
@@ -18,9 +19,6 @@ from .shape import Shape, Shapes
 
 Name = tuple[str, str]
 """The id of a row, empty where it names none, and its fingerprint."""
-
-_DEEP = 100
-"""Levels; a line with so many brackets is looked into by whoever makes rows."""
 
 _NOTHING: Mapping[str, Any] = {}
 _decode = msgspec.json.Decoder().decode
@@ -63,7 +61,7 @@ class BareRows:
             return None
         shape = self._shapes.of(row)
         if not shape.flat:
-            return self._name(row, shape, source) if _is_shallow(line) else None
+            return self._name(row, shape, source) if is_shallow(line) else None
         row_id, prompt = row.get("id"), row["prompt"]
         if row_id is None:
             row_id = ""
@@ -115,8 +113,3 @@ def names_bare(defaults: RowDefaults) -> bool:
     """Whether there are such rows: the job itself adds but a system prompt and parameters."""
     words = None if defaults.form is None else defaults.form.words
     return defaults.endpoint == "chat" and defaults.template is None and words is None
-
-
-def _is_shallow(line: bytes) -> bool:
-    """Whether nothing in it can be nested deeper than is allowed."""
-    return len(line) <= _DEEP or line.count(b"[") + line.count(b"{") <= _DEEP

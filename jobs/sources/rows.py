@@ -13,7 +13,7 @@ from .content import CONTENT, chat_messages, has_system, instructed, plain_input
 from .defaults import RowDefaults
 from .draft import Draft
 from .formats import JSONL, Broken, Format, Odd, id_of
-from .images import KEY, read_in
+from .images import may_have, read_in
 from .invalid import Invalid, excerpt, kind_of, unsendable
 from .keys import column_places, key_places
 from .lines import Lines
@@ -146,7 +146,7 @@ class RowParser:
         found: list[Name] = []
         bare = None if self._bare is None or form is not JSONL else self._bare.name
         for number, line in lines:
-            if KEY in line:
+            if may_have(line):
                 break
             name = None if bare is None else bare(line, path)
             if name is None:
