@@ -19,7 +19,7 @@ def put(attributes: Any, key: str, value: Value) -> None:
     elif isinstance(value, bool):
         added.value.bool_value = value
     elif isinstance(value, int):
-        added.value.int_value = max(-_LARGEST, min(value, _LARGEST))
+        added.value.int_value = max(-_LARGEST - 1, min(value, _LARGEST))
     else:
         added.value.double_value = value
 

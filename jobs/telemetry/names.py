@@ -121,6 +121,7 @@ M_ROWS = "llmbatch.rows"
 M_FAILURES = "llmbatch.failures"
 M_RETRIES = "llmbatch.retries"
 M_COST = "llmbatch.cost"
+M_IN_FLIGHT = "llmbatch.in_flight"
 M_CONCURRENCY = "llmbatch.concurrency.limit"
 
 # variables of this project

@@ -63,6 +63,10 @@ class OtlpMetrics:
                 point = metric.gauge.data_points.add(as_int=figures.concurrency)
                 point.time_unix_nano = _nanos(reading.at)
                 put(point.attributes, names.ROUTE, label(route))
+        if reading.pulse is not None:
+            metric = scope.metrics.add(name=names.M_IN_FLIGHT, unit="{request}")
+            point = metric.gauge.data_points.add(as_int=reading.pulse.in_flight)
+            point.time_unix_nano = _nanos(reading.at)
         body = request.SerializeToString()
         send(self._target, body, timeout=min(timeout, self._target.timeout))
         self._sent, self._since = found, reading.at

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ..events import Event, RowFinished
 from ..model import Metrics, Result, Usage
+from ..pulse import Pulse
 from ..reuse.copies import reuse
 from ..summary import Summary
 from .buckets import Buckets, Distribution
@@ -50,7 +51,8 @@ class ModelReading(Struct, frozen=True, kw_only=True):
 class Reading(Struct, frozen=True, kw_only=True):
     """A job so far: its summary, and the same by model.
 
-    ``started_at`` and ``at`` are seconds since the epoch. ``exit_code`` is None while it runs.
+    ``started_at`` and ``at`` are seconds since the epoch. ``exit_code`` is None while it runs,
+    ``pulse`` when it is over.
     """
 
     command: str
@@ -59,6 +61,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     started_at: float
     at: float
     exit_code: int | None = None
+    pulse: Pulse | None = None
 
 
 class Counts:

@@ -100,6 +100,7 @@ class Telemetry:
         self._timers[courier] = timer
 
     def _reading(self, summary: Summary, code: int | None) -> Reading:
+        flow = self._tally.flow
         return Reading(
             command=self._command,
             summary=summary,
@@ -107,6 +108,7 @@ class Telemetry:
             started_at=self._started_at,
             at=time.time(),
             exit_code=code,
+            pulse=None if flow is None or code is not None else flow.pulse(),
         )
 
     def _wait(self) -> None:

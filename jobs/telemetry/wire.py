@@ -68,7 +68,7 @@ class Attribute:
         """What has no place in 64 bits is the largest or smallest that has."""
         if 0 <= value < 128:
             return self._int + _SMALL[value]
-        return self._any(number(_INT, max(-_LARGEST, min(value, _LARGEST))))
+        return self._any(number(_INT, max(-_LARGEST - 1, min(value, _LARGEST))))
 
     def boolean(self, value: bool) -> bytes:
         return self._any(number(_BOOL, int(value)))

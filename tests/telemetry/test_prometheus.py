@@ -115,6 +115,7 @@ async def test_figures_are_there_and_move_while_the_job_runs(
     here.server.replies = [answer("a"), held(free)]
     here.prompts(2)
     flags = ("in.jsonl", *PROM, "--pushgateway", collector.url, "--concurrency", "1")
+    flags = (*flags, "--rpm", "600")
     job = asyncio.create_task(here.tell(*flags))
     done = "llmbatch_rows_total{status=ok}"
     while not (Path("x.prom").exists() and figures().get(done)):
@@ -122,6 +123,11 @@ async def test_figures_are_there_and_move_while_the_job_runs(
     now = figures()
     assert (now[done], now["llmbatch_running"], now["llmbatch_rows_left"]) == (1, 1, 1)
     assert "llmbatch_exit_code" not in now
+    route = "openai-compatible/m"
+    assert now[f"llmbatch_route_requests_per_minute_limit{{route={route}}}"] == 600
+    assert now[f"llmbatch_route_limit_used_ratio{{limit=requests,route={route}}}"] > 0
+    while figures()["llmbatch_in_flight"] != 1:
+        await asyncio.sleep(0.01)
     while not collector.pushed.get(done):
         await asyncio.sleep(0.01)
     free.set()
