@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, Self
 
 from ..events import ConcurrencyChanged, Draining, Event, Noted, RowFinished
 from ..model import Request
@@ -40,8 +40,8 @@ FLUSH = 0.1
 WATCHERS = 16
 """More than so many are sent away."""
 
-PARTING = 0.05
-"""Seconds that all who look together may hold up the end of a job, if they do not read."""
+PARTING = 1.0
+"""Seconds that all who look together may hold up the end of a job, as long as they read."""
 
 PATIENCE = 5
 """Seconds in which one who comes in has to ask, and to take a short answer."""
@@ -55,6 +55,11 @@ def _noted(event: Event) -> str | None:
 
 class Publisher:
     """An observer of one job, told of its texts through :meth:`heard` and of its end.
+
+        with Publisher("run", config.inputs, tally) as live:
+            heard = [live.heard]
+            summary = await run_job_async(config, tally=tally, observers=[live], heard=heard)
+            live.conclude(summary, 0)
 
     ``notice`` says in words what is worth a line, ``looking`` how far the job has come.
     """
@@ -210,6 +215,13 @@ class Publisher:
         began = time.perf_counter()
         self._message = line(self._view.message(self._notices))
         self._next = loop.time() + max(EVERY, (time.perf_counter() - began) / SHARE)
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def conclude(self, summary: Summary, code: int) -> None:
         """The job has its end; whoever looks is told how, in or after the loop."""

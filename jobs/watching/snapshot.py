@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..histogram import Histogram
 from ..outlook import Outlook
@@ -22,7 +23,10 @@ BARS = 40
 """The most that a histogram has."""
 
 INPUTS = 20
-"""The most that are named."""
+"""The most inputs that are named."""
+
+NAMED = 500
+"""The most documents of an analysis that are named."""
 
 State = Literal["running", "finished", "stopped", "gone"]
 
@@ -132,7 +136,7 @@ class View:
             "started_at": stamp(about.started),
             "elapsed_s": round(elapsed, 3) if running else summary.wall_s,
             "left_s": None if left is None else round(left, 3),
-            "summary": summary_values(summary, code),
+            "summary": summary_values(_bounded(summary), code),
             "failed": summary.failed,
             "done": outlook.done,
             "total": outlook.whole,
@@ -196,6 +200,21 @@ def ended(summary: Summary) -> State:
 def bars(histogram: Histogram) -> Sequence[tuple[float, float, int]]:
     """Lower and upper bound in seconds, and how many between them."""
     return histogram.bars(BARS)
+
+
+def _bounded(summary: Summary) -> Summary:
+    """The summary, of an analysis of very many documents with the first of them."""
+    analysis = summary.analysis
+    if analysis is None:
+        return summary
+    documents, skipped = analysis.coverage.documents, analysis.skipped
+    if len(documents) <= NAMED and len(skipped) <= NAMED:
+        return summary
+    coverage = structs.replace(analysis.coverage, documents=documents[:NAMED])
+    skipped = dict(islice(skipped.items(), NAMED))
+    return structs.replace(
+        summary, analysis=structs.replace(analysis, coverage=coverage, skipped=skipped)
+    )
 
 
 def _absolute(output: str, folder: str) -> str:

@@ -12,6 +12,9 @@ from contextlib import suppress
 LIST, FOLLOW = b"list\n", b"follow\n"
 """What may be asked for: one short line about the job, or everything until its end."""
 
+IDLE = 0.1
+"""Seconds for which one who does not read is waited for at the end of the job."""
+
 
 class Watcher:
     """A connection. ``asked`` is told what it asks for, ``left`` that it is gone.
@@ -115,7 +118,7 @@ class Watcher:
                 except (BlockingIOError, InterruptedError):
                     room = select.poll()
                     room.register(connection, select.POLLOUT)
-                    patience = until - time.monotonic()
+                    patience = min(IDLE, until - time.monotonic())
                     if patience <= 0 or not room.poll(patience * 1000):
                         break
         self._socket = None
