@@ -18,7 +18,10 @@ from looking import Look, found, looking
 from study import Study
 from watching import Watch, children, until
 
+from llmbatch.jobs.config import JobConfig
+from llmbatch.jobs.job import run_job_async
 from llmbatch.jobs.manifest.manifest import read_manifest
+from llmbatch.jobs.summaryfile import summary_values
 from llmbatch.jobs.watching.client import running
 from llmbatch.jobs.watching.listing import listed
 
@@ -311,6 +314,29 @@ async def test_a_program_of_its_own_is_not_published(here: Here, environ: dict[s
     here.prompts(2)
     assert (await here.run("in.jsonl", env=environ)).code == 0
     assert not folder(environ).exists()
+
+
+async def test_a_program_may_let_its_job_be_looked_at(
+    here: Here, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.prompts(3)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", environ["XDG_RUNTIME_DIR"])
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    [code] = [block for block in page.split("```")[1::2] if "Publisher" in block]
+    release = asyncio.Event()
+    Watch(here.server, stalled(release))
+    config = JobConfig(inputs=("in.jsonl",), base_url=here.server.url, model="m")
+    body = "".join(f"    {line}\n" for line in code.removeprefix("python\n").splitlines())
+    space: dict[str, Any] = {"config": config, "run_job_async": run_job_async}
+    exec(f"async def program():\n{body}    return summary\n", space)
+    program = asyncio.create_task(space["program"]())
+    [entry] = await found(environ, str(here.folder))
+    async with looking(entry.job, environ) as look:
+        await look.until(lambda message: message.get("text"))
+        release.set()
+        last = await look.last()
+    assert last["summary"] == summary_values(await program, 0)
+    assert list(folder(environ).iterdir()) == []
 
 
 @pytest.mark.parametrize("how", ["missing", "file", "read-only", "full", "link", "open to others"])
