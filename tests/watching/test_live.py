@@ -321,7 +321,7 @@ async def test_a_program_may_let_its_job_be_looked_at(
 ) -> None:
     here.prompts(3)
     monkeypatch.setenv("XDG_RUNTIME_DIR", environ["XDG_RUNTIME_DIR"])
-    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "watching.md").read_text()
     [code] = [block for block in page.split("```")[1::2] if "Publisher" in block]
     release = asyncio.Event()
     Watch(here.server, stalled(release))
