@@ -131,7 +131,7 @@ def _bound(report: Report) -> Iterator[str]:
         "answer": time.answer_s,
         "limits": time.limiter_s,
         "failed attempts": time.failed_s,
-        "back-off and queues": time.waiting_s,
+        "back-off": time.waiting_s,
     }
     shares = [f"{part / time.total_s:.0%} {name}" for name, part in parts.items() if part > 0]
     yield from row("time went", ", ".join(shares))

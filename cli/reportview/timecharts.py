@@ -53,11 +53,8 @@ def _charts(axis: Axis) -> Iterator[Chart]:
     every, steps = axis.every_s, list(zip(axis.points, axis.points[1:], strict=False))
     failed = [(now[3] - before[3]) / every for before, now in steps]
     rows = [(now[2] - before[2]) / every for before, now in steps]
-    yield Chart(
-        "Throughput",
-        "rows/s",
-        (Curve("one", "rows a second", rows), Curve("bad", "failed", failed)),
-    )
+    both = (Curve("one", "rows a second", rows), Curve("bad", "failed", failed))
+    yield Chart("Throughput", "rows/s", both if any(failed) else both[:1])
     yield Chart("In flight", "requests", (Curve("two", "requests", [now[1] for _, now in steps]),))
     tokens = [(now[4] - before[4]) / every for before, now in steps]
     yield Chart("Output", "tokens/s", (Curve("three", "tokens a second", tokens),))

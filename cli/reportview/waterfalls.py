@@ -14,7 +14,7 @@ from .markup import legend, rect, rule, said, svg, table, text
 ROW = 40
 PARTS: Mapping[str, tuple[str, str]] = {
     "limiter_s": ("limit", "held by limits"),
-    "waiting_s": ("wait", "back-off, pauses, waiting for a slot"),
+    "waiting_s": ("wait", "back-off and other waiting"),
     "failed_s": ("bad", "attempts that failed"),
     "first_token_s": ("first", "waiting for the first token"),
     "answer_s": ("answer", "the rest of the answer"),

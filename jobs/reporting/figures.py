@@ -75,8 +75,8 @@ class RowTime(Struct, frozen=True, kw_only=True):
     ``total_s`` is from reading a row to its last byte: ``limiter_s`` of it the limits or a budget
     held it, ``failed_s`` went into attempts that failed, ``first_token_s`` into waiting for the
     first token of the answer, ``answer_s`` into the rest of it (all of one that came in one
-    piece). ``waiting_s`` is what is left: back-off, pauses, waiting for a slot. ``untold`` rows
-    took several attempts and do not say how long each: all of it counts as the answer's.
+    piece). ``waiting_s`` is what is left, mostly back-off. ``untold`` rows took several attempts
+    and do not say how long each: all of it counts as the answer's.
     """
 
     total_s: float
