@@ -136,19 +136,8 @@ function fromFiles(frame, manifest, report) {
     summary: frame.summary ?? manifest?.summary ?? null,
     inputs: frame.inputs ?? manifest?.inputs?.map((input) => input.path) ?? [],
     command: frame.command ?? manifest?.job,
-    timeline: frame.timeline ?? (report?.timeline ? summed(report.timeline) : null),
+    timeline: frame.timeline ?? report?.timeline ?? null,
     histograms: frame.histograms ?? report?.histograms ?? {},
     notices: frame.notices ?? [],
   };
-}
-
-/** A timeline of steps as one of sums, which is how a running job tells it. */
-function summed({ every_s: every, points }) {
-  const sums = [0, 0, 0];
-  const begin = points[0]?.[0] ?? 0;
-  const grown = points.map(([t, flying, ...counts]) => {
-    for (let at = 0; at < 3; at += 1) sums[at] += counts[at] ?? 0;
-    return [t - begin + every, flying, ...sums];
-  });
-  return { every_s: every, points: [[0, null, 0, 0, 0], ...grown] };
 }
