@@ -69,7 +69,8 @@ class Job(Protocol):
 class Report(Protocol):
     """What else is written about a job: an observer, told of the job's end.
 
-    One that has a method ``heard`` (:data:`TextHeard`) is told of answers while they come.
+    One that has a method ``heard`` (:data:`TextHeard`) is told of answers while they come, one that
+    has a method ``hurry`` before the end that nobody waits for it.
     """
 
     def __call__(self, event: Event) -> None: ...
@@ -189,6 +190,9 @@ class _Execution:
     def _end_at_once(self, stop: Stop) -> None:
         self.progress.close()
         self.drain.cut()
+        for report in self.reports:
+            if hurry := getattr(report, "hurry", None):
+                hurry()
         summary = self._broken_off(stop)
         end_now(self._conclude(summary, exit_of(summary, self.config.max_failed)))
 

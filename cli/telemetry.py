@@ -34,6 +34,10 @@ class Telling:
     def __call__(self, event: Event) -> None:
         self._telemetry(event)
 
+    def hurry(self) -> None:
+        """The job is ended at once."""
+        self._telemetry.hurry()
+
     def conclude(self, summary: Summary, code: int) -> None:
         for problem in self._telemetry.conclude(summary, code):
             self._progress.warn("telemetry", problem)

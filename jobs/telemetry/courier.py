@@ -76,6 +76,8 @@ class Courier:
             self.taker.take(reading, timeout)
         except Undelivered as error:
             self.problem = error.reason
+        except Exception as error:  # noqa: BLE001 - a thread has nobody to tell
+            self.problem = f"a bug in llmbatch, {type(error).__name__}"
         else:
             self.problem = None
 

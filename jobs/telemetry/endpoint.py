@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from ..errors import ConfigError
-from .sending import Target, check_headers, checked_url, opener_for
+from .sending import Target, below, check_headers, checked_url, opener_for
 
 DEFAULT = "http://localhost:4318"
 TIMEOUT = 10.0
@@ -75,8 +75,9 @@ def _url(
     path = f"/v1/{signal}"
     if setting.lower() not in ON:
         url, auth = checked_url(setting, "--otlp")
-        base = url.rstrip("/").removesuffix("/v1/traces").removesuffix("/v1/metrics")
-        return base.rstrip("/") + path, auth
+        given, query, rest = url.partition("?")
+        base = given.rstrip("/").removesuffix("/v1/traces").removesuffix("/v1/metrics")
+        return below(base + query + rest, path), auth
     if protocol not in ("", "http/protobuf"):
         raise ConfigError(
             f"--otlp: OTEL_EXPORTER_OTLP_PROTOCOL is {protocol[:20]}, and http/protobuf alone is "
@@ -87,7 +88,7 @@ def _url(
         return checked_url(given, own)
     base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() or DEFAULT
     url, auth = checked_url(base, "OTEL_EXPORTER_OTLP_ENDPOINT")
-    return url.rstrip("/") + path, auth
+    return below(url, path), auth
 
 
 def _headers(text: str) -> dict[str, str]:

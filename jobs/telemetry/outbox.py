@@ -115,6 +115,12 @@ class Outbox:
         return self.spans - self.sent
 
     def _work(self) -> None:
+        try:
+            self._send_all()
+        except Exception as error:  # noqa: BLE001 - a thread has nobody to tell
+            self.problem = f"a bug in llmbatch, {type(error).__name__}"
+
+    def _send_all(self) -> None:
         while True:
             self._bell.wait(self._sizes.every)
             self._bell.clear()

@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from .exposition import CONTENT_TYPE, exposition
 from .names import PUSHGATEWAY_AUTH
 from .reading import Reading
-from .sending import Target, basic_auth, check_headers, checked_url, opener_for, send
+from .sending import Target, basic_auth, below, check_headers, checked_url, opener_for, send
 from .textfile import EVERY, output_of
 
 JOB = "llmbatch"
@@ -32,7 +32,7 @@ def gateway_target(url: str, environ: Mapping[str, str]) -> Target:
     check_headers(auth, PUSHGATEWAY_AUTH)
     tls = ssl.create_default_context() if bare.startswith("https:") else None
     headers = {"Content-Type": CONTENT_TYPE, **auth}
-    return Target(url=bare.rstrip("/"), headers=headers, opener=opener_for(tls))
+    return Target(url=bare, headers=headers, opener=opener_for(tls))
 
 
 class Pushgateway:
@@ -58,7 +58,7 @@ class Pushgateway:
         if "/metrics/job" in urlsplit(url).path:
             return url
         labels = {"job": JOB, "instance": self._host, "output": output}
-        return f"{url}/metrics" + "".join(_part(*pair) for pair in labels.items())
+        return below(url, "/metrics" + "".join(_part(*pair) for pair in labels.items()))
 
     def __str__(self) -> str:
         return f"the Pushgateway {self._target.shown}"

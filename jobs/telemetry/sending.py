@@ -81,6 +81,12 @@ def basic_auth(user: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"}
 
 
+def below(url: str, path: str) -> str:
+    """The address of a path below another one, whose query stays."""
+    parts = urlsplit(url)
+    return parts._replace(path=parts.path.rstrip("/") + path).geturl()
+
+
 def check_headers(headers: Mapping[str, str], setting: str) -> None:
     """Raises ConfigError, without its value, for a header that HTTP can't carry."""
     for name, value in headers.items():

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ..events import Event, JobStarted
@@ -25,6 +25,11 @@ FLUSH = 5.0
 
 HURRY = 1.0
 """The same where the job was interrupted."""
+
+BUG = "telemetry broke off early, which is a bug in llmbatch; the job is not touched"
+
+AT_ONCE = 0.1
+"""The same where it was interrupted twice."""
 
 
 class Telemetry:
@@ -50,28 +55,35 @@ class Telemetry:
         self._began = time.monotonic()
         self._running = False
         self._broken = False
+        self._at_once = False
         self._timers: dict[Courier, asyncio.TimerHandle] = {}
 
     def __call__(self, event: Event) -> None:
         if self._broken:
             return
-        try:
+        with self._guard():
             self._observe(event)
-        except Exception:  # noqa: BLE001 - a job does not end for what only watches it
-            self._broken = True
+
+    def hurry(self) -> None:
+        """Nobody waits for the end."""
+        self._at_once = True
 
     def conclude(self, summary: Summary, code: int) -> list[str]:
         """Bring the last figures where they belong; what went wrong, a line for each place."""
-        if self._broken:
-            return ["telemetry broke off early, which is a bug in llmbatch; the job is not touched"]
-        if not self._running:
-            return []
+        found: list[str] = []
+        if self._running and not self._broken:
+            with self._guard():
+                found = self._end(summary, code)
+        return [BUG] if self._broken else found
+
+    def _end(self, summary: Summary, code: int) -> list[str]:
         self._running = False
         for timer in self._timers.values():
             timer.cancel()
         stopped = summary.stopped
         hurried = stopped is not None and stopped.cause in ("SIGINT", "SIGTERM")
-        deadline = time.monotonic() + (HURRY if hurried else FLUSH)
+        patience = HURRY if hurried else FLUSH
+        deadline = time.monotonic() + (AT_ONCE if self._at_once else patience)
         reading = self._reading(summary, code)
         for courier in self._couriers:
             courier.bring_last(reading, deadline)
@@ -80,6 +92,14 @@ class Telemetry:
         with suppress(KeyboardInterrupt):  # somebody does not want to wait
             self._wait()
         return self._problems()
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """A job does not end for what only watches it."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - whatever it is
+            self._broken = True
 
     def _observe(self, event: Event) -> None:
         self._counts(event)
@@ -93,11 +113,12 @@ class Telemetry:
 
     def _bring(self, courier: Courier) -> None:
         """The figures so far, now and every so often."""
-        wall = time.monotonic() - self._began
-        courier.bring(self._reading(self._tally.summary(wall=wall), None))
-        every = courier.taker.every
-        timer = asyncio.get_running_loop().call_later(every, self._bring, courier)
-        self._timers[courier] = timer
+        with self._guard():
+            wall = time.monotonic() - self._began
+            courier.bring(self._reading(self._tally.summary(wall=wall), None))
+            every = courier.taker.every
+            timer = asyncio.get_running_loop().call_later(every, self._bring, courier)
+            self._timers[courier] = timer
 
     def _reading(self, summary: Summary, code: int | None) -> Reading:
         flow = self._tally.flow

@@ -86,6 +86,8 @@ async def test_the_start_progress_and_notices_have_their_figures() -> None:
     assert progress["event"] == "progress"
     assert (progress["done"], progress["total"], progress["failed"]) == (2, 10, 1)
     assert progress["rows"] == {"ok": 1, "error": 1}
+    assert sum(progress["failures"].values()) == 1
+    assert (progress["attempts"], progress["in_flight"]) == (2, None)
     assert (progress["elapsed_s"], progress["output_tokens"]) == (2.0, 160)
     assert progress["loop_lag_p99_s"] is None, "nothing was measured yet"
     assert (breaker["event"], breaker["level"]) == ("breaker_opened", "warning")

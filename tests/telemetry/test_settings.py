@@ -47,6 +47,7 @@ def test_the_address_may_be_left_out_wherever_the_flag_stands(
         ("http://f:2", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:1"}, "http://f:2/v1/traces"),
         ("http://f/v1/traces", {}, "http://f/v1/traces"),
         ("http://f/v1/metrics/", {}, "http://f/v1/traces"),
+        ("http://f/a?key=1", {}, "http://f/a/v1/traces?key=1"),
         (
             "http://[::1]:4318",
             {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},

@@ -196,6 +196,21 @@ async def test_an_interrupted_job_tells_how_it_ended(desk: Desk, collector: Coll
     assert "llmbatch_exit_code{" in (desk.folder / "x.prom").read_text()
 
 
+async def test_a_second_interrupt_ends_a_job_at_once_whoever_hangs(desk: Desk, deaf: str) -> None:
+    desk.server.replies = held(asyncio.Event())
+    desk.prompts(2)
+    async with desk.running("in.jsonl", "--otlp", deaf, "--pushgateway", deaf) as job:
+        while not desk.server.calls:
+            await asyncio.sleep(0.01)
+        job.send(signal.SIGINT)
+        await job.heard("stopping")
+        job.send(signal.SIGINT)
+        done = await job.ended()
+    assert done.code == 130, done
+    assert done.stderr.count("telemetry:") == 2
+    assert "ended at once" in done.last
+
+
 async def test_a_killed_job_leaves_whole_figures_behind(desk: Desk, collector: Collector) -> None:
     desk.server.replies = held(asyncio.Event())
     desk.prompts(2)
