@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..model import Result
-from .lines import line
+from .lines import cut_in_two, line
 from .texts import Answer
 from .watcher import Watcher
 
@@ -25,7 +25,7 @@ class Telling:
             lines += self._news(answer, watcher)
         watcher.send(lines)
 
-    def _news(self, answer: Answer, watcher: Watcher) -> list[bytes]:
+    def _news(self, answer: Answer, watcher: Watcher, *, final: bool = False) -> list[bytes]:
         seen = watcher.seen.get(answer.name)
         if seen == (answer.attempt, answer.size):
             return []
@@ -36,9 +36,12 @@ class Telling:
             at = 0
             lines.append(line({**head, "text": None}))
         gap, text = answer.since(at)
+        size = answer.size
+        if cut_in_two(text) and not final:  # the other half will come
+            text, size = text[:-1], size - 1
         if text:
             lines.append(line({**head, "text": text, **({"gap": gap} if gap else {})}))
-        watcher.seen[answer.name] = answer.attempt, answer.size
+        watcher.seen[answer.name] = answer.attempt, size
         return lines
 
     def ended(self, answer: Answer, result: Result, watchers: Sequence[Watcher]) -> None:
@@ -62,7 +65,7 @@ class Telling:
         for watcher in watchers:
             if not watcher.busy:
                 lines, watcher.owed = watcher.owed, []
-                watcher.send([*lines, *self._news(answer, watcher), done])
+                watcher.send([*lines, *self._news(answer, watcher, final=True), done])
                 watcher.seen.pop(answer.name, None)
             elif watcher.seen.pop(answer.name, None) is not None:
                 watcher.owed.append(done)

@@ -95,6 +95,9 @@ class Watcher:
             return
         except OSError:
             data = b""
+        if not data and self.follows:  # it may listen still; if not, the next word tells
+            self._loop.remove_reader(self._socket)
+            return
         self._heard += data
         if not data or len(self._heard) > len(FOLLOW):
             self.close()

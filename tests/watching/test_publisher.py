@@ -144,6 +144,19 @@ async def test_who_talks_nonsense_is_sent_away(environ: dict[str, str], words: b
         assert await found(environ), "and the job can still be looked at"
 
 
+async def test_who_has_nothing_more_to_say_may_listen(environ: dict[str, str]) -> None:
+    async with published(environ) as job:
+        reader, writer = await connected(environ, job)
+        writer.write(b"follow\n")
+        writer.write_eof()
+        for _ in range(2):
+            assert b'"type":"job"' in await reader.readline()
+        writer.close()
+        async with asyncio.timeout(10), looking(job.job, environ) as look:
+            while len(job._watchers) > 1:
+                await look.next()
+
+
 async def test_who_asks_nothing_is_sent_away(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
