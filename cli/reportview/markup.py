@@ -88,19 +88,19 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, small: bool = 
         f'<th scope="col"{_number(is_one)}>{head.removeprefix("#")}</th>'
         for head, is_one in zip(heads, numeric, strict=True)
     )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{_number(is_one)}>{cell}</td>" for cell, is_one in zip(cells, numeric, strict=True)
-        )
-        + "</tr>"
-        for cells in rows
-    )
+    body = "".join(f"<tr>{_cells(cells, numeric)}</tr>" for cells in rows)
     kind = ' class="small"' if small else ""
     return (
-        f'<div class="scroll" tabindex="0"><table{kind}>'
-        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+        '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+        f"<table{kind}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _cells(cells: Sequence[str], numeric: Sequence[bool]) -> str:
+    """A row; its first cell says what it is about."""
+    first, *others = zip(cells, numeric, strict=True)
+    rest = "".join(f"<td{_number(is_one)}>{cell}</td>" for cell, is_one in others)
+    return f'<th scope="row">{first[0]}</th>{rest}'
 
 
 def _number(is_one: bool) -> str:
