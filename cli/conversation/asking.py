@@ -91,6 +91,8 @@ class Asking:
     def _conclude(self, result: Result) -> int:
         if result.status not in GOOD:
             say_error(reason(result))
+            if result.error is not None and result.error.type == "context_too_long":
+                say_hint("For a text of any size there is `llmbatch analyze`.")
         elif self.spoken.voided and not self.spoken.terminal:
             say_error(_VOIDED)
         elif result.status == "truncated":

@@ -18,6 +18,9 @@ LONGEST = 3000
 LONGEST_TABLE = 65536
 """The same of a table, whose columns are as wide as all of it needs."""
 
+MOST_LINES = 60
+"""Lines of a list, likewise; it is cut between two items."""
+
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*([^\s`]*)[^`]*$")
 _HEADING = re.compile(r"^ {0,3}#{1,6}(\s|$)")
 _RULE = re.compile(r"^ {0,3}([-*_])(\s*\1){2,}\s*$")
@@ -119,6 +122,9 @@ class Blocks:
             self._lines, self._form = [head], "table"
         elif self._lines and self._ends_before(line, form):
             yield from self._settle()
+        elif len(self._lines) > MOST_LINES and form == "list" and line[0] not in " \t":
+            yield from self._settle()
+            self._joined = True
         if not self._lines:
             self._form = form
         self._blank = False

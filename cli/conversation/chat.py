@@ -47,6 +47,7 @@ class Chat:
         self._shown: Shown | None = None
         self._stop: Callable[[], object] | None = None
         self._terminated = False
+        self._failed = False
 
     def run(self) -> int:
         """Until somebody leaves; the exit code."""
@@ -56,7 +57,7 @@ class Chat:
             if not self._terminated:
                 raise
             return Exit.TERMINATED
-        return Exit.OK
+        return Exit.ROWS_FAILED if self._failed and not self.stage.edits else Exit.OK
 
     async def _main(self) -> None:
         main = asyncio.current_task()
@@ -152,6 +153,7 @@ class Chat:
             raise
         except LlmbatchError as error:
             shown.end(None, good=False)
+            self._failed = True
             self.stage.fail(str(error))
         else:
             text = result.output if isinstance(result.output, str) else ""
@@ -167,11 +169,12 @@ class Chat:
         self.stage.say(f"(stopped; {kept})")
 
     def _ended(self, result: Result, text: str) -> None:
-        self.totals.results.append(result)
+        self.totals.add(result)
         good = result.status in GOOD
         if good or text:
             self.transcript.answered(text, stopped=not good)
         if not good:
+            self._failed = True
             self.stage.fail(reason(result))
         elif result.status == "truncated":
             self.stage.say(reason(result))

@@ -126,6 +126,9 @@ class Painter:
             return
         self._seen, self._rows = size, Rows(size[0])
         block = self._blocks.tail
+        if self._note and len(self._note) < size[0]:
+            self._region.draw([self._rows.dim(self._note)], size[1])
+            return
         if block is not None and block.kind == "text" and not self._note:
             self._gone += letters(self._region.rows)
         self._region.settle()

@@ -68,11 +68,11 @@ class Prompt:
 class Lines:
     """Each line is a question: where there is no terminal, or one that can't move its cursor."""
 
-    def __init__(self, stdin: TextIO, ask: Callable[[], None]) -> None:
-        self._fd = stdin.fileno()
+    def __init__(self, stdin: TextIO | None, ask: Callable[[], None]) -> None:
+        self._fd = -1 if stdin is None else stdin.fileno()
         self._ask = ask
         self._buffer = b""
-        self._end = False
+        self._end = stdin is None
 
     async def read(self) -> str:
         self._ask()

@@ -60,7 +60,9 @@ class Stage:
             self.write("> ", self._aside.fileno())
 
     def answer(self) -> Shown:
-        """Where the next answer is shown."""
+        """Where the next answer is shown; what is pasted meanwhile stays one question."""
+        if self.edits:
+            self.write("\x1b[?2004h")  # a prompt ends with turning it off
         return Drawn(self) if self.drawn else Written(self)
 
     def say(self, text: str, *, dim: bool = True) -> None:
@@ -114,8 +116,9 @@ class Stage:
         try:
             yield
         finally:
-            with suppress(termios.error):
+            with suppress(termios.error, SinkError, OSError):
                 termios.tcsetattr(fd, termios.TCSANOW, before)
+                self.write("\x1b[?2004l")
 
     def __repr__(self) -> str:
         return f"<Stage, drawn={self.drawn}>"

@@ -6,43 +6,55 @@ from collections.abc import Sequence
 
 from llmbatch.jobs.budget.figures import Budget
 from llmbatch.jobs.model import Result, Usage
+from llmbatch.jobs.prices.book import UNBILLED
 
 from .figures import dollars, metrics_line
 
 
 class Totals:
-    """Sums over answers; of those that were stopped nobody told what they used."""
+    """Sums over answers; of those that were stopped, or failed, nobody told what they used."""
 
     def __init__(self) -> None:
-        self.results: list[Result] = []
+        self.answers: list[Result] = []
         self.stopped = 0
+        self.failed = 0
+
+    def add(self, result: Result) -> None:
+        """Count a question in that came to its end."""
+        if result.usage is None and not result.output:
+            self.failed += 1
+        else:
+            self.answers.append(result)
 
     def lines(self, budget: Budget | None) -> Sequence[str]:
         """A line for each answer, then the sum, and what is left of a budget."""
-        lines = [f"{n}. {metrics_line(result)}" for n, result in enumerate(self.results, 1)]
+        lines = [f"{n}. {metrics_line(result)}" for n, result in enumerate(self.answers, 1)]
         lines.append(self._sum())
         if budget is not None:
             lines.append(_left(budget))
         return lines
 
     def _sum(self) -> str:
-        answers = len(self.results)
-        usage = sum((each.usage for each in self.results if each.usage), Usage())
-        text = f"{answers} answer{'' if answers == 1 else 's'}: "
-        text += f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
-        costs = [each.cost_usd for each in self.results]
-        known = [cost for cost in costs if cost is not None]
-        if known:
-            text += f", {dollars(sum(known))}"
-        if None in costs and answers:
-            text += ", what some of them cost is not known" if known else ", cost not known"
-        untold = sum(each.usage is None for each in self.results) + self.stopped
+        usage = sum((each.usage for each in self.answers if each.usage), Usage())
+        count = len(self.answers)
+        text = f"{count} answer{'' if count == 1 else 's'}: "
+        text += f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out{self._cost()}"
+        untold = self.stopped + sum(each.usage is None for each in self.answers)
         if untold:
-            text += f"; {untold} without figures, as {'it' if untold == 1 else 'they'} broke off"
-        return text
+            text += f"; {untold} stopped or broken off, whose tokens nobody told"
+        return f"{text}; {self.failed} failed" if self.failed else text
+
+    def _cost(self) -> str:
+        """What is known of it; models on a machine of one's own have none."""
+        known = [each.cost_usd for each in self.answers if each.cost_usd is not None]
+        unknown = sum(
+            each.cost_usd is None and each.provider not in UNBILLED for each in self.answers
+        )
+        text = f", {dollars(sum(known))}" if known else ""
+        return f"{text}, the cost of {unknown} not known" if unknown else text
 
     def __repr__(self) -> str:
-        return f"<Totals of {len(self.results)} answers>"
+        return f"<Totals of {len(self.answers)} answers>"
 
 
 def _left(budget: Budget) -> str:

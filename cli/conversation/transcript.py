@@ -78,12 +78,12 @@ class Transcript:
         Raises SourceError.
         """
         messages = _read(path)
-        first = messages[0]["role"] in SYSTEM
+        count, first = len(messages), messages[0]["role"] in SYSTEM
         self.system = messages[0]["content"] if first else None
         self.messages = messages[1:] if first else messages
         last = self.messages[-1] if self.messages else None
         self.open = self.messages.pop()["content"] if last and last["role"] == "user" else None
-        return len(messages)
+        return count
 
     def __repr__(self) -> str:
         return f"<Transcript of {len(self.messages)} messages>"

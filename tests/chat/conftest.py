@@ -29,24 +29,43 @@ def server(shared: FaultServer) -> FaultServer:
 Open = Callable[..., Terminal]
 
 
+def opener(server: FaultServer, folder: Path, stack: ExitStack) -> Open:
+    def start(*args: str, columns: int = 80, rows: int = 24, **env: str) -> Terminal:
+        more = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **env}
+        base = () if "-m" in args else ("--base-url", server.url, "-m", "m")
+        terminal = stack.enter_context(
+            Terminal(
+                *(SCRIPT, "chat", *base, "--max-wait", "0.01", *args),
+                cwd=folder,
+                env=environment(folder, more),
+                columns=columns,
+                rows=rows,
+            )
+        )
+        terminal.shows("\n>")
+        return terminal
+
+    return start
+
+
 @pytest.fixture
 def chat(server: FaultServer, tmp_path: Path) -> Iterator[Open]:
     """Opens a chat, whose prompt is there."""
     with ExitStack() as stack:
+        yield opener(server, tmp_path, stack)
 
-        def start(*args: str, columns: int = 80, rows: int = 24, **env: str) -> Terminal:
-            more = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **env}
-            base = () if "-m" in args else ("--base-url", server.url, "-m", "m")
-            terminal = stack.enter_context(
-                Terminal(
-                    *(SCRIPT, "chat", *base, "--max-wait", "0.01", *args),
-                    cwd=tmp_path,
-                    env=environment(tmp_path, more),
-                    columns=columns,
-                    rows=rows,
-                )
-            )
-            terminal.shows("\n>")
-            return terminal
 
-        yield start
+@pytest.fixture(scope="module")
+def lasting(shared: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    with ExitStack() as stack:
+        yield opener(shared, tmp_path_factory.mktemp("chat"), stack)("--no-history")
+
+
+@pytest.fixture
+def terminal(lasting: Terminal, server: FaultServer) -> Terminal:
+    """A chat that several tests share, in which nothing was said yet."""
+    lasting.resize(80, 24)
+    mark = lasting.mark()
+    lasting.type("/clear\r")
+    lasting.until(lambda: "all forgotten" in lasting.since(mark), "all forgotten")
+    return lasting

@@ -6,15 +6,18 @@ import json
 import re
 import signal
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import SCRIPT, environment
 from faultreplies import Act, answer, context_too_long, cut, error, unauthorized
 from ptyterminal import Terminal
 
 from faultserver import FaultServer
+from llmbatch.cli.main import main
 
 Open = Callable[..., Terminal]
 
@@ -171,10 +174,9 @@ def test_what_goes_wrong_is_said_and_the_chat_goes_on(
     assert "Traceback" not in terminal.text
 
 
-def test_a_hostile_answer_stays_text(chat: Open, server: FaultServer) -> None:
+def test_a_hostile_answer_stays_text(terminal: Terminal, server: FaultServer) -> None:
     hostile = "\x1b]0;owned\x07 <img src=x onerror=alert(1)> \u202egnp.exe \x9b31m `\x1b[2J` end"
     server.replies = answer(hostile, chunks=9)
-    terminal = chat()
     mark = terminal.mark()
     terminal.answers("go")
     written = terminal.raw[mark:]
@@ -204,15 +206,15 @@ def test_what_is_settled_is_written_exactly_once(chat: Open, server: FaultServer
 
 
 @pytest.mark.parametrize("columns", [40, 80])
-def test_markdown_is_drawn(chat: Open, server: FaultServer, columns: int) -> None:
+def test_markdown_is_drawn(terminal: Terminal, server: FaultServer, columns: int) -> None:
     text = (
         "# Title\n\nSome **bold** and `code`.\n\n- one\n- two\n\n"
         "| Name | Count |\n|---|---:|\n| apples | 3 |\n\n```\nplain = 1\n```\n"
     )
     server.replies = answer(text, chunks=40, delay=0.005)
-    terminal = chat(columns=columns)
+    terminal.resize(columns, 24)
     terminal.answers("draw")
-    rows = [" ".join(row.split()) for row in terminal.text.split("\n")]
+    rows = [" ".join(row.split()) for row in terminal.text.rpartition("> draw")[2].split("\n")]
     for row in ("Title", "Some bold and code.", "• one", "• two", "Name Count", "apples 3"):
         assert row in rows
     assert "plain = 1" in rows
@@ -235,9 +237,10 @@ def test_a_terminal_that_changes_its_size_loses_nothing(chat: Open, server: Faul
     assert places == sorted(places)
 
 
-def test_an_answer_that_breaks_off_is_void_and_comes_anew(chat: Open, server: FaultServer) -> None:
+def test_an_answer_that_breaks_off_is_void_and_comes_anew(
+    terminal: Terminal, server: FaultServer
+) -> None:
     server.replies = [cut(after=3, text="wrong words here", chunks=6), answer("Right")]
-    terminal = chat()
     terminal.answers("go")
     assert "what stands above is void" in terminal.text
     server.replies = answer("Yes")
@@ -287,3 +290,50 @@ def test_a_signal_that_ends_it_leaves_the_terminal_in_order(
     terminal.signal(signal.SIGTERM)
     assert terminal.ended() == 143
     assert terminal.echoes
+
+
+def test_what_is_typed_and_pasted_during_an_answer_is_asked_next(
+    terminal: Terminal, server: FaultServer
+) -> None:
+    slowly = answer(edit=lambda parts: [*parts[:3], 0.3, *parts[3:]], text="So far, so")
+    server.replies = [slowly, answer("Two"), answer("Three")]
+    mark = terminal.mark()
+    terminal.type("one\r")
+    terminal.shows("So far")
+    terminal.type("two\r\x1b[200~three\rand four\x1b[201~\r")
+    terminal.until(lambda: terminal.since(mark).count("tokens in") == 3, "three answers")
+    assert [call.prompt for call in server.calls] == ["one", "two", "three\nand four"]
+
+
+@pytest.mark.model
+def test_the_embedded_model_is_loaded_and_answers(chat: Open, smollm2: Path) -> None:
+    models = {"LLMBATCH_MODELS": str(smollm2.parent)}
+    terminal = chat("-m", "local/smollm2", "--max-tokens", "12", **models)
+    terminal.answers("Say hello.")
+    terminal.type("/tokens\r")
+    terminal.shows("1 answer: ")
+    terminal.type("\x04")
+    assert terminal.ended() == 0
+
+
+def test_without_a_terminal_each_line_is_a_question(server: FaultServer, tmp_path: Path) -> None:
+    server.replies = [answer("# One\x1b"), error(400, "No"), answer("Three")]
+    done = subprocess.run(
+        [SCRIPT, "chat", "--base-url", server.url, "-m", "m"],
+        input="one\ntwo\nthree",
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
+    assert (done.returncode, done.stdout) == (1, "# One\x1b\nThree\n")
+    assert done.stderr == "error: HTTP 400: No\n"
+
+
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("llmbatch.cli.chat.find_spec", lambda name: None)
+    assert main(["chat"]) == 2
+    assert "pip install prompt-toolkit rich" in capsys.readouterr().err
