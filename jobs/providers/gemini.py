@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ _CONFIG: Mapping[str, str] = {
     "logprobs": "responseLogprobs",
     "top_logprobs": "logprobs",
 }
+_PLAIN = _CONFIG.keys() - {"logprobs", "top_logprobs"}
 _OWN: Mapping[str, str] = {
     "safetySettings": "safetySettings",
     "safety_settings": "safetySettings",
@@ -72,6 +74,7 @@ class GeminiWire:
         raise self._failures.unsendable(reason)
 
 
+@lru_cache(maxsize=64)
 def _path(model: str, stream: bool) -> str:
     collection = next((name for name in _COLLECTIONS if model.startswith(name)), "")
     name = quote(model.removeprefix(collection), safe="")
@@ -83,6 +86,9 @@ def _body(request: Request) -> dict[str, Any]:
     params = {name: value for name, value in request.params.items() if value is not None}
     extra = dict(request.extra)
     body = conversation(request.messages)
+    if not extra and params.keys() <= _PLAIN:  # as most are
+        config = {_CONFIG[name]: value for name, value in params.items()}
+        return {**body, "generationConfig": config} if config else body
     if "tools" in params:
         body["tools"] = _tools(params["tools"])
     settings = _choice(params.get("tool_choice"))

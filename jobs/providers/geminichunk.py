@@ -62,6 +62,14 @@ class Chunk(Struct, rename="camel", gc=False):
 
 decode = msgspec.json.Decoder(Chunk).decode
 _decode_all = msgspec.json.Decoder(list[Chunk]).decode
+_decode_value = msgspec.json.Decoder().decode
+_COUNTS = (
+    "promptTokenCount",
+    "toolUsePromptTokenCount",
+    "cachedContentTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+)
 ODD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -78,11 +86,13 @@ def chunks_of(data: bytes) -> list[Chunk]:
 
 def usage_of(raw: Raw) -> Usage | None:
     """Thoughts are counted beside the candidates, results of tools beside the prompt."""
-    value = loads(bytes(raw))
+    try:
+        value = _decode_value(raw)
+    except ODD:
+        value = loads(bytes(raw))
     if not isinstance(value, dict):
         return None
-    names = ("prompt", "toolUsePrompt", "cachedContent", "candidates", "thoughts")
-    counts = [value.get(f"{name}TokenCount") for name in names]
+    counts = [value.get(name) for name in _COUNTS]
     prompt, tools, cached, said, thought = (
         count if type(count) is int and 0 <= count < 10**15 else 0 for count in counts
     )

@@ -79,21 +79,24 @@ class GeminiReader(EventReader):
 
     def read(self, events: Sequence[bytes], said: list[Piece]) -> None:
         """The responses of one read."""
+        try:
+            chunks = list(map(decode, events))
+        except ODD:
+            chunks = None
+        if chunks is not None:
+            self._take(chunks, said)
+        else:
+            self._read_oddly(events, said)
+
+    def _read_oddly(self, events: Sequence[bytes], said: list[Piece]) -> None:
+        """One after the other, where one of them is no response as they should be."""
         for data in events:
-            try:
-                chunk = decode(data)
-            except ODD:
-                chunk = None
-            if chunk is not None:
-                if (piece := self._take(chunk)) is not None:
-                    said.append(piece)
-            elif data.strip() == DONE:  # what proxies add
+            if data.strip() == DONE:  # what proxies add
                 self.done = True
                 return  # what follows the end is nobody's business
-            else:
-                piece = self._together(data)
-                if piece is not None:
-                    said.append(piece)
+            piece = self._together(data)
+            if piece is not None:
+                said.append(piece)
 
     def end(self) -> Delta:
         """The finish, with the usage where it came. Raises when there was no good finish."""
@@ -113,27 +116,31 @@ class GeminiReader(EventReader):
 
     def _together(self, data: bytes) -> Delta | None:
         """One or several responses that came as one."""
-        taken = [self._take(chunk) for chunk in self._chunks(data)]
-        said = gathered([piece for piece in taken if piece is not None])
+        pieces: list[Piece] = []
+        self._take(self._chunks(data), pieces)
+        said = gathered(pieces)
         return None if said is None else msgspec.structs.replace(said, chunks=1)
 
-    def _take(self, chunk: Chunk) -> Piece | None:
-        if chunk.error is not None:
-            raise self._failures.reported(chunk.error)
-        if chunk.usage_metadata is not NOTHING:
-            self._usage = chunk.usage_metadata
-        if not chunk.candidates:
-            if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
-                self._finish_with(chunk.prompt_feedback.block_reason, "filtered")
-            return None
-        candidate = chunk.candidates[0]
-        parts = (candidate.content.parts if candidate.content is not None else None) or ()
-        # Nearly every chunk is one piece of text and nothing else.
-        if len(parts) == 1 and candidate.finish_reason is None:
-            part = parts[0]
-            if part.text and not part.thought and candidate.logprobs_result is None:
-                return part.text
-        return self._rare(candidate, parts)
+    def _take(self, chunks: Sequence[Chunk], said: list[Piece]) -> None:
+        for chunk in chunks:
+            if chunk.error is not None:
+                raise self._failures.reported(chunk.error)
+            if chunk.usage_metadata is not NOTHING:
+                self._usage = chunk.usage_metadata
+            if not chunk.candidates:
+                if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
+                    self._finish_with(chunk.prompt_feedback.block_reason, "filtered")
+                continue
+            candidate = chunk.candidates[0]
+            parts = (candidate.content.parts if candidate.content is not None else None) or ()
+            # Nearly every chunk is one piece of text and nothing else.
+            if len(parts) == 1 and candidate.finish_reason is None:
+                part = parts[0]
+                if part.text and not part.thought and candidate.logprobs_result is None:
+                    said.append(part.text)
+                    continue
+            if (piece := self._rare(candidate, parts)) is not None:
+                said.append(piece)
 
     def _rare(self, candidate: Candidate, parts: Sequence[Part]) -> Piece | None:
         text = thought = ""
