@@ -31,7 +31,11 @@ export class Answers {
   }
 
   done({ row, result }) {
-    this.cards.get(row)?.end(result);
+    const card = this.cards.get(row);
+    if (!card) return;
+    card.end(result);
+    this.cards.delete(row); // the one that has been over for the longest makes room first
+    this.cards.set(row, card);
   }
 
   /** The job has its end: nothing more will come. */
@@ -108,10 +112,11 @@ class Card {
     this.state.textContent = status;
     const facts = [];
     if (usage) facts.push(`${count(usage.output_tokens)} tokens`);
-    if (typeof metrics?.ttft_s === "number") facts.push(`first after ${took(metrics.ttft_s)}`);
-    if (typeof metrics?.output_tokens_per_s === "number") facts.push(`${rate(metrics.output_tokens_per_s)} a second`);
+    if (typeof metrics?.ttft_s === "number") facts.push(`first ${took(metrics.ttft_s)}`);
+    if (typeof metrics?.output_tokens_per_s === "number") facts.push(`${rate(metrics.output_tokens_per_s)}/s`);
     if (error) facts.push(visible(error.type));
     this.foot.textContent = facts.join(" · ");
+    this.body.scrollTop = this.body.scrollHeight;
   }
 
   stop() {

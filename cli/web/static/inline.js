@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { visible } from "./plain.js";
 
 const MARKS = /(`{1,3})(?!`)|(\*\*|__)(?=\S)|(\*)(?=[^\s*])|!?\[/g;
-const LINK = /^!?\[([^\]\n]{0,500})\]\(([^()\s]{1,2000})\)/;
+const LINK = /^!?\[([^[\]\n]{0,500})\]\(([^()\s]{1,2000})\)/;
 
 /** The nodes of `text`, in order. */
 export function inline(text, depth = 0) {

@@ -8,6 +8,7 @@ import { NONE, base, clock, count, duration, figure, money, percent, rate, took,
 import { visible } from "./plain.js";
 import { Graphs } from "./graphs.js";
 
+const BAD = ["error", "partial", "invalid", "invalid_output", "refused", "filtered"];
 const STATES = { running: "Running", finished: "Finished", stopped: "Stopped", gone: "Gone" };
 
 export class Job {
@@ -19,15 +20,15 @@ export class Job {
     this.progress = h("div", { class: "progress" });
     this.tiles = h("dl", { class: "tiles", "aria-label": "Figures" });
     this.verdict = h("p", { class: "verdict" });
-    this.limits = section("Limits in use", "the share of the last minute's allowance");
+    this.limits = section("Limits in use", "share of the last minute");
     this.answers = new Answers();
     this.graphs = new Graphs();
     this.causes = section("Failures and retries");
     this.routes = section("Routes");
     this.notices = section("Notices");
     this.element = h("article", { class: "job", "aria-labelledby": "job-name" },
-      h("header", {}, h("div", { class: "named" }, this.name, this.state), this.subject, this.links),
-      this.progress, this.tiles, this.verdict, this.limits.element, this.answers.element,
+      h("header", {}, h("div", { class: "named" }, this.name, this.state, this.links), this.subject),
+      this.progress, this.tiles, h("div", { class: "why" }, this.verdict, this.limits.element), this.answers.element,
       this.graphs.element, this.causes.element, this.routes.element, this.notices.element);
   }
 
@@ -44,7 +45,7 @@ export class Job {
     refresh(this.state, [job.state], () => STATES[job.state] ?? job.state);
     this.state.className = `pill ${job.state === "running" ? "running" : job.state === "finished" && !job.failed ? "good" : job.state === "finished" ? "warn" : "bad"}`;
     say(this.subject, about(job));
-    refresh(this.links, [job.file], () => (job.file ? links(job.file) : []));
+    refresh(this.links, [job.file, Boolean(job.failed)], () => (job.file ? links(job) : []));
     this.advance(job);
     refresh(this.tiles, tilesOf(job), () => tilesOf(job).map(tile));
     refresh(this.verdict, [summary.bound, summary.stopped], () => verdict(summary));
@@ -107,9 +108,12 @@ function about(job) {
   return visible(parts.join("  ·  "));
 }
 
-function links(file) {
-  const query = new URLSearchParams({ file });
-  return h("a", { href: `#/results?${query}` }, "Browse its results");
+function links({ file, failed }) {
+  const to = (text, query) => h("a", { href: `#/results?${new URLSearchParams({ file, ...query })}` }, text);
+  return [
+    to("Browse its results", {}), to("Slowest rows", { sort: "-latency" }),
+    failed ? to("Failed rows", { status: BAD.join(",") }) : null,
+  ];
 }
 
 /** [name, value element's arguments, what stands below]: the same for equal frames. */

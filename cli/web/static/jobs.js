@@ -110,7 +110,7 @@ export class Jobs {
 
   frame(job) {
     const listed = this.jobs?.find((one) => one.job === job.job);
-    this.frames.set(job.job, { ...job, file: listed?.file ?? null });
+    this.frames.set(job.job, { ...this.frames.get(job.job), ...job, file: listed?.file ?? null });
     if (this.frames.size > 20) this.frames.delete(this.frames.keys().next().value);
     if (job.job === this.shown) this.job.show(this.frames.get(job.job));
   }
@@ -133,7 +133,7 @@ export class Jobs {
 /** A frame of what is beside an output: its manifest, and the report of it. */
 function fromFiles(frame, manifest, report) {
   return {
-    summary: frame.summary ?? manifest?.summary ?? null,
+    summary: frame.summary ?? manifest?.summary ?? report?.figures ?? null,
     inputs: frame.inputs ?? manifest?.inputs?.map((input) => input.path) ?? [],
     command: frame.command ?? manifest?.job,
     timeline: frame.timeline ?? report?.timeline ?? null,

@@ -1,17 +1,23 @@
 // A model's answer as it streams: a safe part of Markdown, made of nodes, a frame at a time.
 //
 // A line is rendered once, when it is complete; the one that is still coming is rendered in every
-// frame and taken back. What is very long stays plain text, in blocks that the browser lays out
-// only when they are seen, so that a megabyte of anything costs a few milliseconds a frame.
+// frame and taken back. Blocks are short, and stand in parts that the browser lays out only when
+// they are seen; what is very long stays plain text. So a megabyte of anything leaves the page
+// in use while it comes.
 
 import { h } from "./dom.js";
 import { inline } from "./inline.js";
 import { visible } from "./plain.js";
 
 const LONG = 4000;
-const BLOCK = 8000;
-const NODES = 20_000;
+const BLOCK = 4000;
+const LINES = 40;
+const ITEMS = 25;
+const PART = 8;
+const NODES = 10_000;
 const FRAME_MS = 8;
+const BEHIND_MS = 24;
+const BEHIND = 50_000;
 
 const FENCE = /^ {0,3}(`{3,9}|~{3,9})[^`]{0,40}$/;
 const HEADING = /^ {0,3}(#{1,6}) +(.*)$/;
@@ -39,7 +45,9 @@ export class Prose {
     this.frame = 0;
     this.nodes = 0;
     this.closing = null;
-    this.state = { fence: "", open: null, size: 0, kind: "", lists: [], rows: null, run: null };
+    this.state = {
+      part: null, blocks: 0, fence: "", open: null, size: 0, lines: 0, kind: "", lists: [], rows: null, run: null,
+    };
     this.provisional = null;
   }
 
@@ -66,7 +74,7 @@ export class Prose {
   draw() {
     this.frame = 0;
     this.takeBack();
-    const until = performance.now() + FRAME_MS;
+    const until = performance.now() + (this.text.length > BEHIND ? BEHIND_MS : FRAME_MS);
     let at = 0;
     while (at < this.text.length) {
       const end = this.text.indexOf("\n", at);
@@ -112,6 +120,26 @@ export class Prose {
     return nodes[0];
   }
 
+  /** A block of its own: at the end of the part, or of a new one. */
+  block(element) {
+    const { state } = this;
+    if (!state.part || state.blocks >= PART) {
+      state.part = this.add(this.root, h("div", { class: "part" }));
+      state.blocks = 0;
+    }
+    state.blocks += 1;
+    return this.add(state.part, element);
+  }
+
+  /** One more line in the block that is open; true where it has room for it. */
+  fits(line) {
+    const { state } = this;
+    const room = state.size <= BLOCK && state.lines < LINES;
+    state.size = (room ? state.size : 0) + line.length + 1;
+    state.lines = (room ? state.lines : 0) + 1;
+    return room;
+  }
+
   line(raw) {
     const line = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
     const { state } = this;
@@ -130,13 +158,13 @@ export class Prose {
     else if ((found = FENCE.exec(line))) {
       this.close();
       state.fence = found[1];
-      state.open = this.add(this.root, h("pre", { tabindex: "0", "aria-label": "Code" }));
+      state.open = this.block(h("pre", { tabindex: "0", "aria-label": "Code" }));
     } else if ((found = HEADING.exec(line))) {
       this.close();
-      this.add(this.root, heading(found[1].length, found[2]));
+      this.block(heading(found[1].length, found[2]));
     } else if (RULE.test(line)) {
       this.close();
-      this.add(this.root, h("hr"));
+      this.block(h("hr"));
     } else if ((found = ITEM.exec(line))) this.item(found);
     else if ((found = QUOTE.exec(line))) this.paragraph(found[1], "blockquote");
     else if (TABLE.test(line)) this.row(line);
@@ -146,18 +174,17 @@ export class Prose {
 
   /** The block that is open has its end. */
   close() {
-    Object.assign(this.state, { open: null, size: 0, kind: "", lists: [], rows: null, fence: "" });
+    Object.assign(this.state, { open: null, size: 0, lines: 0, kind: "", lists: [], rows: null, fence: "" });
   }
 
   paragraph(line, kind) {
     const { state } = this;
-    if (state.kind !== kind || !state.open || state.size > BLOCK) {
-      const more = state.kind === kind && state.open;
-      this.close();
+    const more = state.kind === kind && state.open;
+    if (!more) this.close();
+    if (!this.fits(line) || !more) {
       state.kind = kind;
-      state.open = this.add(this.root, h(kind, { dir: "auto", class: more ? "more" : null }));
+      state.open = this.block(h(kind, { dir: "auto", class: more ? "more" : null }));
     } else this.write(state.open, "\n");
-    state.size += line.length + 1;
     const nodes = inline(line);
     if (nodes.length === 1 && nodes[0].nodeType === Node.TEXT_NODE) this.write(state.open, nodes[0].data);
     else this.add(state.open, ...nodes);
@@ -174,25 +201,22 @@ export class Prose {
     const { state } = this;
     const fence = FENCE.exec(line);
     if (fence && fence[1].startsWith(state.fence) && line.trim() === fence[1]) return this.close();
-    let code = state.open.lastChild;
-    if (!code || state.size > BLOCK) {
-      code = this.add(state.open, h("code"));
-      state.size = 0;
-      this.write(code, visible(line));
-    } else this.write(code, `\n${visible(line)}`);
-    state.size += line.length + 1;
+    const room = this.fits(line);
+    const code = state.open.lastChild;
+    if (code && room) this.write(code, `\n${visible(line)}`);
+    else this.write(this.add(state.open, h("code")), visible(line));
     return undefined;
   }
 
   item([, indent, number, text]) {
     const { state } = this;
-    if (!state.lists.length) this.close();
+    if (!state.lists.length || state.lists.at(-1).list.children.length >= ITEMS) this.close();
     while (state.lists.length > 1 && state.lists.at(-1).indent > indent.length) state.lists.pop();
     const deeper = state.lists.length && indent.length > state.lists.at(-1).indent + 1;
     if (!state.lists.length || (deeper && state.lists.length < 6)) {
-      const parent = deeper ? state.lists.at(-1).item : this.root;
       const start = number && number !== "1" ? number : null;
-      const list = this.add(parent, h(number ? "ol" : "ul", { start }));
+      const made = h(number ? "ol" : "ul", { start });
+      const list = deeper ? this.add(state.lists.at(-1).item, made) : this.block(made);
       state.lists = [...state.lists, { indent: indent.length, list, item: null }];
     }
     const last = { ...state.lists.at(-1) };
@@ -202,10 +226,10 @@ export class Prose {
 
   row(line) {
     const { state } = this;
-    if (!state.rows) {
+    if (!state.rows || state.rows.children.length >= ITEMS) {
       this.close();
       state.rows = h("tbody");
-      this.add(this.root, h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", {}, state.rows)));
+      this.block(h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", {}, state.rows)));
     } else if (TABLE_RULE.test(line)) return;
     const cells = line.trim().slice(1, -1).split("|").slice(0, 100);
     this.add(state.rows, h("tr", {}, cells.map((cell) => h("td", { dir: "auto" }, inline(cell.trim())))));
@@ -219,7 +243,7 @@ export class Prose {
       if (!state.run || state.run.data.length >= BLOCK) {
         if (!state.run) this.close();
         state.run = document.createTextNode("");
-        this.add(this.root, h("div", { class: "run", dir: "auto" }, state.run));
+        this.block(h("div", { class: "run", dir: "auto" }, state.run));
       }
       const piece = shown.slice(at, at + BLOCK - state.run.data.length);
       state.run.appendData(piece);

@@ -76,7 +76,7 @@ function part(title, ...content) {
 
 /** A long text: all of it, and only what is seen is laid out. */
 function long(text) {
-  return h("div", { class: "text", dir: "auto", tabindex: "0" }, [...blocks(text)].map((block) => h("div", { class: "run", dir: "auto" }, block)));
+  return h("div", { class: "text", tabindex: "0" }, [...blocks(text)].map((block) => h("div", { class: "run", dir: "auto" }, block)));
 }
 
 function folded(title, text) {
@@ -124,7 +124,7 @@ function answer(result) {
 
 function formatted(text, body) {
   const button = h("button", { type: "button", class: "quiet small", "aria-pressed": "false" }, "Formatted");
-  const prose = h("div", { class: "prose text", dir: "auto", hidden: true });
+  const prose = h("div", { class: "prose text", hidden: true });
   button.addEventListener("click", () => {
     const on = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", String(on));

@@ -10,7 +10,7 @@ export class Turn {
   /** `on` is told when it `ended`, when it was `drawn`, and when it is wanted `again`. */
   constructor(id, question, model, on) {
     Object.assign(this, { id, question, model, on, answer: "", open: true, result: null });
-    this.body = h("div", { class: "prose", dir: "auto" });
+    this.body = h("div", { class: "prose" });
     this.prose = new Prose(this.body, on.drawn);
     this.foot = h("p", { class: "foot" }, h("span", { class: "wait" }, "waiting for the first token"));
     this.element = h("article", { class: "turn open", "aria-busy": "true" },
@@ -44,8 +44,7 @@ export class Turn {
     if (!this.open) return;
     this.open = false;
     this.element.classList.remove("open");
-    this.element.setAttribute("aria-busy", "false");
-    this.prose.end();
+    this.prose.end().then(() => this.element.setAttribute("aria-busy", "false"));
     const told = facts(this.result);
     if (status !== "ok") told.unshift(h("span", { class: status === "stopped" ? "state" : "state bad" }, words(status)));
     const problem = error && h("span", { class: "failure", dir: "auto" },
