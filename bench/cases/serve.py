@@ -18,10 +18,10 @@ from ..serving import serving
 
 METHOD = (
     "`llmbatch run` over the same rows, 64 at a time, in turn: with `--no-live`, as it is with "
-    "nobody looking, and while a process looks as the page's server does: it lists the jobs each "
-    "second and follows this one, its figures twice a second and six of its answers chunk by "
-    "chunk. A row costs the user and system time of the job's own process, starting included; the "
-    "figures are medians over the runs, and every second round goes the other way round."
+    "nobody looking, and while `llmbatch serve` runs and a WebSocket watches the job as the page "
+    "does: its figures twice a second, and six of its answers chunk by chunk. A row costs the user "
+    "and system time of the job's own process, starting included; the figures are medians over the "
+    "runs, and every second round goes the other way round."
 )
 LOOKING = 1.03
 """How many times the CPU time of a job a job may take while somebody looks."""
@@ -42,7 +42,7 @@ def measure(lab: Lab) -> Iterator[Figure]:
                     if way != "somebody looks":
                         cpu[way].append(_cpu(lab, rows, server.url(), *flags, *more))
                         continue
-                    with looking(told):
+                    with looking(lab, told):
                         cpu[way].append(_cpu(lab, rows, server.url(), *flags))
         for way in WAYS:
             yield Figure(f"{name}: {way}", _shown(cpu[way], rows))
@@ -61,10 +61,10 @@ def measure(lab: Lab) -> Iterator[Figure]:
 
 
 @contextmanager
-def looking(told: dict[str, int]) -> Iterator[None]:
+def looking(lab: Lab, told: dict[str, int]) -> Iterator[None]:
     """Somebody looks; what was read is added to ``told``, and it has to be something."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.follower"],
+        [sys.executable, "-m", "bench.follower", lab.folder, lab.fresh_output()],
         cwd=ROOT,
         env=os.environ,
         stdin=subprocess.PIPE,
@@ -72,9 +72,10 @@ def looking(told: dict[str, int]) -> Iterator[None]:
     )
     try:
         assert process.stdout is not None
-        process.stdout.readline()
+        if process.stdout.readline() != b"ready\n":
+            raise BenchFailed("nobody could look: see above")
         yield
-        out, _ = process.communicate(b"", timeout=10)
+        out, _ = process.communicate(b"", timeout=30)
         read = msgspec.json.decode(out, type=dict[str, int])
         if not {"job", "chunk", "done"} <= read.keys():
             raise BenchFailed("nobody looked at the job")
