@@ -15,6 +15,9 @@ from ..terminal import as_json
 LONGEST = 1 << 24
 """Bytes of a line that are looked at."""
 
+RESULTS = {".jsonl", ".csv", ".tsv", ".parquet", ".gz", ".zst"}
+"""Suffixes of results, of which no report is."""
+
 BY_SUFFIX = {".html": "html", ".htm": "html", ".json": "json"}
 
 
@@ -26,7 +29,7 @@ def format_of(output: str, form: str | None) -> str:
 def check_output(output: str) -> None:
     """Find out before anything is read what would spoil its end. Raises ConfigError.
 
-    Results are not written over: they were paid for.
+    Results that are there are not written over: they were paid for.
     """
     if output == "-":
         return
@@ -37,8 +40,10 @@ def check_output(output: str) -> None:
 
 
 def _holds_results(path: Path) -> bool:
-    if is_special(path):
+    if is_special(path) or not path.is_file():
         return False
+    if path.suffix.lower() in RESULTS:
+        return True
     try:
         with path.open("rb") as file:
             return read(file.readline(LONGEST).rstrip()) is not None

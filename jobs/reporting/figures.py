@@ -89,7 +89,8 @@ class RowTime(Struct, frozen=True, kw_only=True):
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """What the manifest beside the file says of its job; ``spent`` is by all runs."""
+    """What the manifest beside the file says of its job; ``spent`` is by all runs. ``stopped`` is
+    the cause that ended the last run early."""
 
     path: str
     job: Literal["run", "analyze"]
@@ -98,6 +99,7 @@ class History(Struct, frozen=True, kw_only=True):
     runs: int
     started_at: str
     ended_at: str | None
+    stopped: str | None
     spent_usd: float | None
     spent_tokens: int
 

@@ -40,6 +40,7 @@ class Known(Struct, frozen=True):
             runs=found.runs,
             started_at=found.started_at,
             ended_at=found.ended_at,
+            stopped=None if found.stopped is None else found.stopped.cause,
             spent_usd=found.spent_usd,
             spent_tokens=found.spent_tokens,
         )
@@ -73,6 +74,8 @@ def known(path: str, tally: Tally) -> Known:
 def _runs(manifest: Manifest, summary: Summary | None, whole: bool) -> Iterator[str]:
     if manifest.ended_unclean:
         yield "its last run ended without saying how"
+    if manifest.stopped is not None:
+        yield f"its last run ended early: {manifest.stopped.cause}"
     if manifest.runs > 1 and not whole:
         last = "" if summary is None else f"; the last one made {sum(summary.rows.values()):,}"
         yield f"these are the lines of {manifest.runs} runs{last}"

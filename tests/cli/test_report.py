@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -197,7 +198,11 @@ def test_few_rows_are_no_trouble(tmp_path: Path, form: str, rows: list[Any]) -> 
 
 def test_results_are_not_written_over(results: Path, tmp_path: Path) -> None:
     before = results.read_bytes()
-    for target in (results, tmp_path / "r.jsonl.manifest.json"):
+    packed, linked, plain = (tmp_path / name for name in ("r.jsonl.gz", "link.html", "plain"))
+    packed.write_bytes(gzip.compress(before))
+    linked.symlink_to(results)
+    plain.write_bytes(before)
+    for target in (results, packed, linked, plain, tmp_path / "r.jsonl.manifest.json"):
         assert main(["report", str(results), "-o", str(target)]) == 2
     assert results.read_bytes() == before
 

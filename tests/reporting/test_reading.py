@@ -15,6 +15,7 @@ import pytest
 from resultsfiles import METRICS, row, tried, write
 from sampleresults import STATUSES, sample
 
+from llmbatch.jobs.drain import Stop
 from llmbatch.jobs.errors import ConfigError, SourceError
 from llmbatch.jobs.events import RowFinished
 from llmbatch.jobs.manifest.manifest import Manifest, encoded, manifest_path
@@ -283,6 +284,12 @@ def test_a_run_that_is_at_the_file_is_said(tmp_path: Path) -> None:
     assert found.history is not None
     assert found.history.running
     assert found.notes == [f"process {os.getpid()} is writing it: these are the lines so far"]
+
+
+def test_a_run_that_ended_early_is_said_without_its_words(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.jsonl", [row("a")])
+    beside(path, state="stopped", rows={"ok": 1}, stopped=Stop("fatal", "your prompt is bad"))
+    assert report(str(path)).notes == ["its last run ended early: fatal"]
 
 
 @pytest.mark.parametrize("text", ["{}", "nonsense", '{"manifest":"llmbatch/1"'])
