@@ -3,10 +3,11 @@ from __future__ import annotations
 import contextlib
 import json
 import string
+from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmbatch.jobs.structured.answers import NoValue, parse
@@ -40,16 +41,15 @@ def test_prose_around_one_object_or_list_is_stripped(value: Any, before: str, af
     assert parse(f"{before}{json.dumps(value)}{after}") == value
 
 
-@pytest.mark.parametrize("info", ["", "json", "JSON", " json title=x"])
-@pytest.mark.parametrize("fence", ["```", "````", "~~~"])
+@settings(max_examples=200)
 @given(value=containers, before=prose, after=prose)
-def test_a_fenced_block_is_unwrapped(
-    fence: str, info: str, value: Any, before: str, after: str
-) -> None:
-    block = f"{fence}{info}\n{json.dumps(value, indent=1)}\n{fence}"
-    assert parse(block) == value
-    assert parse(f"{before}\n{block}\n{after}") == value
-    assert parse(f"As [1] says {{here}}:\n{block}\nSee [2].") == value
+def test_a_fenced_block_is_unwrapped(value: Any, before: str, after: str) -> None:
+    inside = json.dumps(value, indent=1)
+    for fence, info in product(["```", "````", "~~~"], ["", "json", "JSON", " json title=x"]):
+        block = f"{fence}{info}\n{inside}\n{fence}"
+        assert parse(block) == value, block
+        assert parse(f"{before}\n{block}\n{after}") == value, block
+        assert parse(f"As [1] says {{here}}:\n{block}\nSee [2].") == value, block
 
 
 @pytest.mark.parametrize(
