@@ -34,7 +34,7 @@ demo: .venv/run
 
 test: .venv/test
 	$(BIN)/llmbatch models pull smollm2 || echo 'the weights could not be fetched: the tests that need them are skipped'
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 lint: .venv/check
 	$(BIN)/ruff check .

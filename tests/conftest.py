@@ -17,6 +17,14 @@ from llmbatch.jobs.embedded.weights import find
 ENVIRON = dict(os.environ)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Two for each core: tests wait for timers and for the disk as well."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
     """The weights of the embedded model, for tests marked ``model``."""
