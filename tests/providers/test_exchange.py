@@ -174,8 +174,29 @@ async def test_an_answer_without_a_body_keeps_its_connection(opened: Open, statu
             answer = await exchange.post("/chat", b"{}")
             assert answer.status == int(status[:3])
             assert answer.ready() == b""
+            assert answer.ended
             assert await body_of(answer) == b""
         assert server.connections == 1
+
+
+async def test_an_answer_has_ended_when_all_of_it_came_and_was_handed_out(opened: Open) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        talk.say(OK + b"Content-Length: 4\r\n\r\nab")
+        assert await go_on.wait()
+        talk.say(b"cd")
+
+    go_on = asyncio.Event()
+    async with RawServer(script) as server:
+        answer = await opened(server.url).post("/chat", b"{}")
+        body = await answer.read()
+        assert body == b"ab"
+        assert not answer.ended
+        go_on.set()
+        body += await answer.read()
+        assert body == b"abcd"
+        assert answer.ended
+        assert await answer.read() == b""
 
 
 async def test_redirects_are_not_followed_and_cookies_not_sent_back(opened: Open) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmbatch.jobs.sources.lines import LineReader, NotLines
+from llmbatch.jobs.sources.lines import LONG, LineReader, NotLines
 
 
 class Trickle(io.RawIOBase):
@@ -42,6 +42,18 @@ def test_any_cut_gives_the_same_lines(tokens: list[bytes]) -> None:
     assert read(whole) == expected
     assert read(*tokens) == expected
     assert read(*(bytes([byte]) for byte in whole)) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([b"", b" ", b"a", b"b" * LONG, b"c" * LONG + b"\r"])))
+def test_long_lines_are_cut_like_short_ones(lines: list[bytes]) -> None:
+    whole = b"\n".join([b"first" * LONG, *lines])
+    expected = [
+        (number, line.removesuffix(b"\r"))
+        for number, line in enumerate(whole.split(b"\n"), 1)
+        if line.strip()
+    ]
+    assert read(whole) == expected
 
 
 def test_blank_lines_are_counted_and_are_no_rows() -> None:
