@@ -32,14 +32,18 @@ class _Run(Struct, frozen=True):
 
 def measure(lab: Lab) -> Iterator[Figure]:
     rows, runs = (4_000, 1) if lab.quick else (20_000, 5)
-    extra = _start(lab, "--otlp", "http://127.0.0.1:9") - _start(lab)
+    file = str(lab.folder / "figures.prom")
+    bare = _start(lab)
+    extra = {
+        "--prometheus": _start(lab, "--prometheus", file) - bare,
+        "--otlp": _start(lab, "--otlp", "http://127.0.0.1:9") - bare,
+    }
     without: list[_Run] = []
     prometheus: list[_Run] = []
     otlp: list[_Run] = []
     with serving() as server:
         for _ in range(runs):
             without.append(_run(lab, server.url(), rows))
-            file = str(lab.folder / "figures.prom")
             prometheus.append(_run(lab, server.url(), rows, "--prometheus", file))
             with sinking() as sink:
                 otlp.append(_run(lab, server.url(), rows, "--otlp", sink.url))
@@ -51,9 +55,11 @@ def measure(lab: Lab) -> Iterator[Figure]:
         more = _micros(found) - _micros(without)
         share = more / _micros(without)
         yield Figure(f"{name}: more than without", f"{more:.0f} µs a request, {share:.0%}")
-    more = _micros(otlp) - _micros(without) - extra / rows * 1e6
-    shown = f"{more:.0f} µs a request; to start costs {extra * 1000:.0f} ms of CPU more"
-    yield Figure("--otlp: the same without start-up", shown)
+        running = more - extra[name] / rows * 1e6
+        shown = (
+            f"{running:.0f} µs a request; to start costs {extra[name] * 1000:.0f} ms of CPU more"
+        )
+        yield Figure(f"{name}: the same without start-up", shown)
     late = max(run.lag for run in otlp)
     shown = f"{late * 1000:.1f} ms (without: {max(run.lag for run in without) * 1000:.1f} ms)"
     yield at_most("--otlp: loop lag, p99", late, LAG, shown, "100 ms")

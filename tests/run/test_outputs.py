@@ -196,7 +196,7 @@ async def test_quiet_says_the_last_line_alone_and_the_summary_file_says_it_all(d
     assert summary["usage"]["output_tokens"] == 12
     assert summary["output"] == "in.results.jsonl"
     assert summary["cost_usd"] is None
-    assert {"p50", "p95"} == summary["ttft_s"].keys() == summary["latency_s"].keys()
+    assert {"p50", "p95", "p99"} == summary["ttft_s"].keys() == summary["latency_s"].keys()
     assert all(value > 0 for value in summary["ttft_s"].values())
     assert summary["time"].keys() == {"limit", "provider", "backoff", "source"}
     assert [path.name for path in desk.folder.glob(".*")] == [], "no draft is left behind"
