@@ -55,7 +55,7 @@ class Prompt:
             key_bindings=_keys(),
             input=create_input(stdin),
             output=output,
-            reserve_space_for_menu=6,
+            reserve_space_for_menu=6 if output.get_size().rows > 9 else 0,
         )
 
     async def read(self) -> str:
