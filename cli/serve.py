@@ -47,12 +47,18 @@ def serve(
     """
     from llmbatch.jobs.pipeline import run_loop  # here, as the help does without
 
+    from .execution import end_now
     from .web.server import Serving
     from .web.server import serve as serve_until_told
 
     config = settings_from(ctx).config
     serving = Serving(folder=_folder(folder), config=config, port=port, open_browser=open_browser)
-    return run_loop(serve_until_told(serving, _announce))
+
+    async def main() -> None:
+        end_now(await serve_until_told(serving, _announce))  # a thread may be at a long file
+
+    run_loop(main())
+    return 0
 
 
 def _folder(name: str) -> Path:

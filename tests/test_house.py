@@ -97,7 +97,7 @@ ALLOWED: dict[str, set[str]] = {
     "prices": BASE,
     "budget": VALUES | {"contexts", "lane", "prices", "workers"},
     "cache": VALUES,
-    "browsing": VALUES | {"manifest"},
+    "browsing": VALUES | {"manifest", "rereading", "sources"},
     "reuse": VALUES,
     "halts": VALUES,
     "manifest": VALUES | {"keys", "traffic", "wholefile"},

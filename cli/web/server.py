@@ -26,6 +26,7 @@ from .board import Board
 from .chats import Models
 from .guard import Guard
 from .hub import Hub
+from .reports import Reports
 from .shelf import Shelf
 
 ADDRESS = "127.0.0.1"
@@ -88,7 +89,9 @@ async def opened(
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
         place = Place(listener.getsockname()[1], Guard(listener.getsockname()[1]))
-        shelf = Shelf(serving.folder)
+        shelf = Shelf(serving.folder, serving.config, environ)
+        reports = Reports(shelf.folder, environ)
+        stack.push_async_callback(reports.aclose)
         models = await Models.opened(serving.config, environ, stack)
         hello = {
             "type": "hello",
@@ -98,7 +101,7 @@ async def opened(
         }
         hub = Hub(hello, Board(shelf, environ), models, environ)
         runner = web.AppRunner(
-            application(place.guard, Api(shelf), hub),
+            application(place.guard, Api(shelf, reports), hub),
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=ENDING_S,
