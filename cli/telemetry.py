@@ -34,6 +34,11 @@ class Telling:
     def __call__(self, event: Event) -> None:
         self._telemetry(event)
 
+    @property
+    def rows(self) -> bool:
+        """Whether spans are made of rows, which say what was asked."""
+        return self._telemetry.rows
+
     def hurry(self) -> None:
         """The job is ended at once."""
         self._telemetry.hurry()

@@ -19,6 +19,7 @@ from .limits.adaptive import START
 from .limits.gate import budget_of
 from .limits.leases import Leases
 from .limits.line import Line
+from .model import Row
 from .pipeline import Pipeline
 from .ports import Observer, Sink
 from .preparation import Preparation
@@ -85,15 +86,23 @@ class RawLines:
 
 
 class Workers:
-    """The workers of one job."""
+    """The workers of one job; ``rows`` says that observers want to see the rows that they had."""
 
     def __init__(
-        self, pipeline: Pipeline, prepared: Preparation, reuse: ReusePlan, size: int
+        self,
+        pipeline: Pipeline,
+        prepared: Preparation,
+        reuse: ReusePlan,
+        size: int,
+        *,
+        rows: bool = False,
     ) -> None:
         self._pipeline = pipeline
         self._prepared = prepared
         self._reuse = reuse
         self._size = size
+        self._rows = rows
+        self._inputs = {source.path: source for source in prepared.inputs}
 
     async def ask(self, source: RawSource, sink: Sink, observe: Observer, tally: Tally) -> None:
         """Ask every row of the source; the tally's meter is told of the workers' loops.
@@ -109,6 +118,7 @@ class Workers:
             sources={source.path: place for place, source in enumerate(prepared.inputs)},
             default_id=self._default_id,
             ids=None if twice else StreamIds(prepared.inputs),
+            row_of=self._row_of if self._rows else None,
             claims=None if answers is None else Claims[Out](answers),
             desks=self._desks(observe, tally),
             starts={number: self._start(number) for number in range(1, self._size + 1)},
@@ -170,6 +180,9 @@ class Workers:
         return min(most, share(START, number, self._size))
 
     def _default_id(self, raw: RawLine) -> str:
-        source = next(s for s in self._prepared.inputs if s.path == raw.path)
-        found = source.format.read_id(raw.text)
+        found = self._inputs[raw.path].format.read_id(raw.text)
         return found or self._prepared.parser.default_id(raw.number, raw.path, raw.text)
+
+    def _row_of(self, raw: RawLine) -> Row:
+        form = self._inputs[raw.path].format
+        return self._prepared.parser.parse(raw.text, raw.number, raw.path, form)

@@ -91,7 +91,7 @@ class AttemptFailed(Struct, frozen=True):
 class RowFinished(Struct, frozen=True):
     """The row's result is written; ``path`` is the input that it stands in.
 
-    ``row`` is None where another process had it.
+    ``row`` may be None where another process had it (see :class:`.ports.Observer`).
     """
 
     result: Result

@@ -18,7 +18,7 @@ from .halts.canary import Canary, CanarySource, Rows, spread
 from .halts.halting import Halting
 from .model import Tidied
 from .pipeline import Pipeline, checked, import_senders, refuse_in_loop, run_loop
-from .ports import Observer, Sink, TextHeard, Worker
+from .ports import Observer, Sink, TextHeard, Worker, wants_rows
 from .preparation import Preparation
 from .processes import check_processes, cpu_seconds, crew_size
 from .reuseplan import ReusePlan
@@ -123,7 +123,7 @@ class _Job:
             return tally.summary(wall=clock.now() - began, cpu=cpu, stopped=drain.stop, tidied=done)
 
         async with (
-            self._asking(observe, heard, tally) as ask,
+            self._asking(observe, heard, tally, rows=wants_rows(observers)) as ask,
             pipeline.output(self._open_output) as sink,
             tally.lag,
         ):
@@ -140,7 +140,7 @@ class _Job:
 
     @asynccontextmanager
     async def _asking(
-        self, observe: Observer, heard: Sequence[TextHeard], tally: Tally
+        self, observe: Observer, heard: Sequence[TextHeard], tally: Tally, *, rows: bool
     ) -> AsyncGenerator[Ask, None]:
         """How the rows of a source are asked, in this process or in several; until it is closed."""
         pipeline, reuse = self.pipeline, self.reuse
@@ -148,7 +148,7 @@ class _Job:
             from .crew import Workers  # most jobs have one process, all would wait
 
             await reuse.check_cache()
-            workers = Workers(pipeline, self.prepared, reuse, self.processes)
+            workers = Workers(pipeline, self.prepared, reuse, self.processes, rows=rows)
             yield lambda source, sink: workers.ask(source, sink, observe, tally)
             return
         import_senders()

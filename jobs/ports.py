@@ -241,6 +241,15 @@ class Flow(Protocol):
 
 
 class Observer(Protocol):
-    """Progress, logs, telemetry, the live page: anything that only watches."""
+    """Progress, logs, telemetry, the live page: anything that only watches.
+
+    For one whose attribute ``rows`` is true, ``RowFinished.row`` is there wherever the row was
+    asked.
+    """
 
     def __call__(self, event: Event) -> None: ...
+
+
+def wants_rows(observers: Sequence[Observer]) -> bool:
+    """Whether one of them looks at the rows themselves."""
+    return any(getattr(observer, "rows", False) for observer in observers)

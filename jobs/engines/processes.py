@@ -69,6 +69,7 @@ class ProcessEngine:
             sources=crew.sources,
             default_id=crew.default_id,
             ids=crew.ids,
+            row_of=crew.row_of,
             changed=self._row_ended,
         )
         rows = source.requests()
@@ -293,8 +294,7 @@ class ProcessEngine:
         told = self._draining
         if told and len(told) >= len(self._places) and not self._told:
             self._told = True
-            grace = told[0].grace
-            self._observe(Draining(told[0].reason, sum(t.in_flight for t in told), grace))
+            self._observe(Draining(told[0].reason, sum(t.in_flight for t in told), told[0].grace))
 
     def __repr__(self) -> str:
         return f"<ProcessEngine, {len(self._places)} workers>"

@@ -64,6 +64,11 @@ class Telemetry:
         with self._guard():
             self._observe(event)
 
+    @property
+    def rows(self) -> bool:
+        """See :class:`..ports.Observer`."""
+        return self._otlp is not None and self._otlp.trace_id is not None
+
     def hurry(self) -> None:
         """Nobody waits for the end."""
         self._at_once = True

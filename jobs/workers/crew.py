@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from ..looplag import LoopLag
+from ..model import Row
 from ..reuse.claims import Claims
 from .messages import FromWorker
 from .process import Hand
@@ -42,7 +43,8 @@ class Crew(Struct, frozen=True, kw_only=True):
     """What a job's workers are: ``size`` of them, number N made of ``setup(N)``.
 
     ``sources`` are the places of the inputs by their paths, ``default_id`` names a row that nobody
-    looked into, ``claims`` says which rows ask the same. Each of the ``desks`` takes the messages
+    looked into, ``row_of`` looks into one that has its end where somebody wants to see it,
+    ``claims`` says which rows ask the same. Each of the ``desks`` takes the messages
     of one type. ``starts`` are how many requests each may have in flight at first where that is
     found out, ``max_outage`` the seconds without an answer that end a job, ``grace`` those that
     rows in flight are given when it ends. ``lagged`` is told how late the event loop of each was.
@@ -53,6 +55,7 @@ class Crew(Struct, frozen=True, kw_only=True):
     sources: Mapping[str, int]
     default_id: Callable[[RawLine], str]
     ids: Ids | None = None
+    row_of: Callable[[RawLine], Row] | None = None
     claims: Claims[Out] | None = None
     desks: Mapping[type, Desk] = {}
     starts: Mapping[int, int] = {}

@@ -32,7 +32,8 @@ class Roll:
     """Every row between its reading and its writing.
 
     ``sources`` are the places of the inputs by their paths, ``default_id`` names a row that nobody
-    looked into, ``changed`` is called whenever a row has its end.
+    looked into, ``row_of`` looks into one that has its end where observers want to see it,
+    ``changed`` is called whenever a row has its end.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Roll:
         sources: Mapping[str, int],
         default_id: Callable[[RawLine], str],
         ids: Ids | None,
+        row_of: Callable[[RawLine], Row] | None,
         changed: Callable[[], None],
     ) -> None:
         self._sink = sink
@@ -52,6 +54,7 @@ class Roll:
         self._sources = sources
         self._default_id = default_id
         self._ids = ids
+        self._row_of = row_of
         self._changed = changed
         self._outs: dict[int, Out] = {}
         self._added = 0
@@ -171,7 +174,8 @@ class Roll:
                 following.tell()
         self._forget(out)
         await self._sink.write(result)
-        self._observe(RowFinished(result, out.raw.path))
+        told = None if self._row_of is None or out.renamed else self._row_of(out.raw)
+        self._observe(RowFinished(result, out.raw.path, told))
         self._changed()
 
     def _forget(self, out: Out) -> None:

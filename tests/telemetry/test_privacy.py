@@ -70,6 +70,27 @@ async def test_with_content_a_row_has_its_texts_as_the_conventions_shape_them(
     assert b"owner" not in collector.everything
 
 
+async def test_rows_that_other_processes_ask_have_their_texts_and_parameters_too(
+    here: Told, collector: Collector
+) -> None:
+    here.write(
+        {"id": "a", "prompt": "one", "temperature": 0.5},
+        {"id": "b", "prompt": "two", "max_tokens": 7},
+        {"id": "c", "prompt": "two", "max_tokens": 7},
+    )
+    flags = ("--otlp", collector.url, "--otlp-content", "--processes", "2", "--system", "be short")
+    assert await here.tell("in.jsonl", *flags) == 0
+    rows = {span.attributes.get(names.ROW_ID): span.attributes for span in collector.spans}
+    for row, text in (("a", "one"), ("b", "two"), ("c", "two")):
+        assert json.loads(rows[row]["gen_ai.input.messages"]) == [
+            {"role": "system", "parts": [{"type": "text", "content": "be short"}]},
+            {"role": "user", "parts": [{"type": "text", "content": text}]},
+        ]
+    assert rows["a"]["gen_ai.request.temperature"] == 0.5
+    asked = [rows[row] for row in "bc" if names.REUSED not in rows[row]]
+    assert [row["gen_ai.request.max_tokens"] for row in asked] == [7]
+
+
 async def test_pictures_and_tools_are_named_and_pictures_left_out(
     here: Told, collector: Collector
 ) -> None:
