@@ -21,6 +21,7 @@ async def ask(page: Page, text: str) -> Any:
     """The answer's turn."""
     box = page.get_by_label("Message")
     await box.fill(text)
+    await expect(page.get_by_role("button", name="Send")).to_be_enabled()
     await box.press("Enter")
     return page.locator(".turn").last
 
@@ -159,3 +160,15 @@ async def test_a_megabyte_does_not_hold_the_page_up(
         assert await prose.evaluate("(each) => each.textContent.length") > 0.9 * len(text)
         assert await prose.locator("*").count() < 30_000
         await expect(page.get_by_label("Message")).to_have_value("still here")
+
+
+async def test_more_than_the_server_takes_is_told_and_not_sent(
+    browser: Browser, site: Site
+) -> None:
+    asked = len(site.provider.calls)
+    async with visit(browser, site.at("#/chat")) as page:
+        turn = await ask(page, "x" * (5 << 20))
+        await ended(turn)
+        await expect(turn.locator(".failure")).to_contain_text("more than 4 MB")
+        await expect(page.locator("#connection-text")).to_have_text("Live")
+    assert len(site.provider.calls) == asked

@@ -30,7 +30,7 @@ const CAUSES = {
   duplicate_id: "the id of the row is used twice",
 };
 
-export const cause = (name) => CAUSES[name] ?? words(name);
+export const cause = (name) => (Object.hasOwn(CAUSES, name) ? CAUSES[name] : words(name));
 
 const GOOD = new Set(["ok", "truncated"]);
 

@@ -4,6 +4,8 @@ import { announce, copyButton, download, h, say } from "./dom.js";
 import { Turn } from "./turn.js";
 import { visible } from "./plain.js";
 
+const LONGEST = 4 * 2 ** 20; // bytes of a message that the server takes
+
 export class Chat {
   constructor(root, connection) {
     this.connection = connection;
@@ -105,9 +107,9 @@ export class Chat {
     this.log.append(turn.element);
     this.follows = true;
     const system = this.system.value.trim() ? this.system.value : null;
-    if (!this.connection.send({ type: "chat", chat: turn.id, model: turn.model, messages, system })) {
-      turn.failed("The server is not there.");
-    }
+    const message = { type: "chat", chat: turn.id, model: turn.model, messages, system };
+    if (new Blob([JSON.stringify(message)]).size > LONGEST) turn.failed("All that was said is more than 4 MB: begin a new chat.");
+    else if (!this.connection.send(message)) turn.failed("The server is not there.");
     this.buttons();
     this.scroll();
   }

@@ -40,6 +40,7 @@ export class Filters {
   }
 
   set values(values) {
+    if (this.timer) return; // what is being typed comes after what the address says
     const set = (input, value) => { if (input.value !== value) input.value = value; };
     set(this.text, values.q ?? "");
     set(this.sort, values.sort || "file");
@@ -70,6 +71,8 @@ export class Filters {
   }
 
   clear() {
+    clearTimeout(this.timer);
+    this.timer = 0;
     this.values = { sort: this.values.sort };
     this.tell(0);
     this.text.focus();
@@ -77,6 +80,9 @@ export class Filters {
 
   tell(wait) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.changed(this.values), wait);
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.changed(this.values);
+    }, wait);
   }
 }

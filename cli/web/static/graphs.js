@@ -36,9 +36,9 @@ export class Graphs {
     if (job.summary) this.distributions(job.summary, job.histograms ?? {});
   }
 
-  overTime({ timeline, recent, state, in_flight: flying, concurrency }) {
+  overTime({ timeline, recent, state, summary, in_flight: flying, concurrency }) {
     this.time.hidden = false;
-    const { points } = timeline;
+    const points = recent ? ofThisRun(timeline.points, summary?.skipped ?? {}) : timeline.points;
     const running = state === "running";
     const [rows, tokens] = [speeds(points, 2), speeds(points, 4)];
     const flight = points.filter(([, value]) => typeof value === "number").map(([t, value]) => [t, value]);
@@ -60,6 +60,13 @@ export class Graphs {
       marks.replaceChildren(...parts);
     }
   }
+}
+
+/** What an earlier run had done is no part of how fast this one is. */
+function ofThisRun(points, skipped) {
+  const before = Object.values(skipped).reduce((sum, value) => sum + value, 0);
+  if (!before || (points[0]?.[2] ?? 0) >= before || points.at(-1)[2] < before) return points;
+  return points.map(([t, flying, done, ...rest]) => [t, flying, Math.max(0, done - before), ...rest]);
 }
 
 /** How fast a sum grew until each point: over two points at least, so that a curve does not flicker. */

@@ -88,7 +88,7 @@ export class Jobs {
   choose() {
     const known = this.jobs ?? [];
     const job = this.chosen ? known.find((one) => one.job === this.chosen) : WIDE.matches ? known[0] : null;
-    this.root.classList.toggle("one", this.chosen !== null);
+    this.root.classList.toggle("one", Boolean(this.chosen && job));
     this.detail.hidden = !job;
     const id = job?.job ?? null;
     if (id !== this.shown) {

@@ -20,7 +20,7 @@ let current = null;
 function parsed(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [name, ...rest] = path.split("/").filter(Boolean).map(decoded);
-  return { name: name in views ? name : "jobs", path: rest, parameters: new URLSearchParams(query) };
+  return { name: Object.hasOwn(views, name ?? "") ? name : "jobs", path: rest, parameters: new URLSearchParams(query) };
 }
 
 function decoded(text) {

@@ -19,7 +19,7 @@ export class Results {
     this.files = null;
     this.asked = "";
     this.timer = 0;
-    this.filters = new Filters((values) => this.go({ ...values, from: "", at: "" }));
+    this.filters = new Filters((values) => this.go({ ...values, from: "" }, true));
     this.picker = h("select", { id: "file", onchange: () => this.go({ file: this.picker.value, from: "", at: "" }) });
     this.facts = h("p", { class: "facts" });
     this.found = h("p", { class: "found" });
