@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from browser import values, visit
+from browser import PHONE, values, visit
 from command import running
 from faultreplies import answer, never
 from pagesite import HOSTILE, Site
@@ -136,6 +136,27 @@ def _matches(summary: Mapping[str, Any], shown: Mapping[str, str]) -> bool:
     except AssertionError:
         return False
     return True
+
+
+@pytest.mark.parametrize("viewport", [None, PHONE], ids=["wide", "phone"])
+async def test_a_job_that_is_over_agrees_with_its_summary_to_the_digit(
+    browser: Browser, site: Site, results: Mapping[str, Any], viewport: Any
+) -> None:
+    more = {"viewport": viewport} if viewport else {}
+    async with visit(browser, site.address, **more) as page:
+        await page.get_by_role("link", name="done.results.jsonl").click()
+        await expect(page.locator(".job .pill")).to_have_text("Finished")
+        await expect(page.get_by_role("img", name="Time to first token")).to_be_visible()
+        shown = await values(page, "data-figure")
+        same(shown, results)
+        every = {"usage.input_tokens", "usage.output_tokens", "cost_usd", "wall_s", "attempts"}
+        times = {f"{name}.{p}" for name in ("ttft_s", "latency_s") for p in ("p50", "p95", "p99")}
+        causes = {"failures.bad_request", "retries.rate_limited", "retries.overloaded"}
+        assert every | times | causes <= shown.keys()
+        told = await values(page, "data-job")
+        assert (told["done"], told["failed"], told["left"]) == ("230", "2", "0")
+        await page.get_by_role("link", name="Failed rows").click()
+        await expect(page.locator(".found")).to_have_text("2 of 230 rows")
 
 
 async def test_the_page_comes_back_by_itself_and_says_that_it_was_gone(

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,7 +32,7 @@ LASTS_S = 60.0 if ASKED else 1.5
 ROWS = 2_000
 MODEL = "openai/gpt-4o-mini"
 KEY = "sk-of-a-test"
-TALL = {"width": 1280, "height": 960}
+TALL = {"width": 1280, "height": 1080}
 
 OPENINGS = (
     "The reviewer likes the quiet fan and the light case",
@@ -127,6 +128,7 @@ async def test_each_view_has_its_picture(browser: Browser, shop: Site, tmp_path:
     env = {**shop.environ, "OPENAI_API_KEY": KEY}
     async with running("run", "reviews.jsonl", *options, cwd=shop.folder, env=env) as job:
         await _of_jobs(browser, shop, pictures)
+        await _of_results(browser, shop, pictures)
         await _of_chat(browser, shop, pictures)
         job.send(signal.SIGINT)
         await job.ended()
@@ -144,12 +146,23 @@ async def _of_jobs(browser: Browser, site: Site, pictures: Path) -> None:
         await expect(page.locator(".card")).to_have_count(6)
         await asyncio.sleep(LASTS_S)  # a picture of a job that has run for a while
         await expect(page.get_by_role("img", name="In flight")).to_be_visible()
+        written = page.locator(".card").filter(has_text=re.compile(r"(\w+ ){5}"))
+        await expect(written.nth(3)).to_be_visible()
         await taken(page, pictures, "jobs")
+
+
+async def _of_results(browser: Browser, site: Site, pictures: Path) -> None:
+    view = "#/results?file=reviews.results.jsonl&sort=-attempts"
+    async with visit(browser, site.at(view), color_scheme="dark") as page:
+        await page.locator(".rows tbody a").nth(1).click()
+        await expect(page.get_by_role("region", name="Metrics")).to_be_attached()
+        await taken(page, pictures, "results")
 
 
 async def _of_chat(browser: Browser, site: Site, pictures: Path) -> None:
     async with visit(browser, site.at("#/chat"), color_scheme="light") as page:
         await page.get_by_label("Message").fill("What do I do before I send a million reviews?")
+        await expect(page.get_by_role("button", name="Send")).to_be_enabled()
         await page.keyboard.press("Enter")
         await expect(page.locator(".turn")).to_have_attribute("aria-busy", "false")
         await taken(page, pictures, "chat")

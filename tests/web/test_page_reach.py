@@ -14,6 +14,8 @@ from playwright.async_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("results")]
 VIEWS = {
+    "jobs": "#/jobs",
+    "results": "#/results?file=done.results.jsonl",
     "chat": "#/chat",
 }
 HERE = Path(__file__).parent
@@ -24,12 +26,13 @@ async def shown(page: Page, view: str) -> None:
     """The view has all that it will have."""
     if view == "jobs":
         await page.get_by_role("link", name="done.results.jsonl").click()
-        await expect(page.locator(".job .pill")).to_have_text("Finished")
+        await expect(page.get_by_role("img", name="Time to first token")).to_be_visible()
     elif view == "results":
         await page.locator(".rows tbody a").first.click()
         await expect(page.get_by_role("region", name="Metrics")).to_be_visible()
     else:
         await page.get_by_label("Message").fill("Hello")
+        await expect(page.get_by_role("button", name="Send")).to_be_enabled()
         await page.keyboard.press("Enter")
         await expect(page.locator(".turn")).to_have_attribute("aria-busy", "false")
 
@@ -55,6 +58,34 @@ async def test_nothing_is_wider_than_a_small_phone(browser: Browser, site: Site,
     async with visit(browser, site.at(VIEWS[view]), viewport=narrow) as page:
         await shown(page, view)
         assert await page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+async def test_the_page_is_used_by_keyboard_alone(browser: Browser, site: Site) -> None:
+    site.provider.replies = answer("Hello yourself.")
+    async with visit(browser, site.address) as page:
+        await expect(page.get_by_role("link", name="done.results.jsonl")).to_be_visible()
+        await page.keyboard.press("Tab")
+        skip = page.get_by_role("link", name="Skip to content")
+        await expect(skip).to_be_focused()
+        await expect(skip).to_be_in_viewport()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("main")).to_be_focused()
+        await page.keyboard.press("Tab")
+        link = page.locator(".joblist a").first
+        await expect(link).to_be_focused()
+        assert await link.evaluate("(each) => getComputedStyle(each).outlineStyle") == "solid"
+        await page.keyboard.press("2")
+        await expect(page.locator("#results-title")).to_be_focused()
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await page.keyboard.press("3")
+        await expect(page.get_by_label("Message")).to_be_focused()
+        await page.keyboard.type("Hello 1 2 3 ?")  # no shortcut while one writes
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".turn .prose")).to_have_text("Hello yourself.")
+        await expect(page.locator("#said")).to_have_text("The answer is complete")
 
 
 async def test_the_theme_is_the_systems_until_another_is_chosen_and_kept(
@@ -114,3 +145,11 @@ async def test_the_policy_lets_no_markup_become_a_script(browser: Browser, site:
         )
         assert refused == "TypeError"
         await expect(page.locator("#connection-text")).to_have_text("Live")
+
+
+@pytest.mark.parametrize("view", ["#/constructor", "#/jobs/%E0%A4%A", "#/jobs/toString", "#//"])
+async def test_an_address_that_leads_nowhere_shows_the_jobs(
+    browser: Browser, site: Site, view: str
+) -> None:
+    async with visit(browser, site.at(view), viewport=PHONE) as page:
+        await expect(page.get_by_role("link", name="done.results.jsonl")).to_be_visible()
