@@ -56,7 +56,9 @@ class Reports:
 
     async def _make(self, file: str) -> bytes:
         path = str(self._folder.root / file)
-        command = (sys.executable, "-m", "llmbatch.cli.main", "report", "--format", "json", path)
+        # Nothing is imported from where we are: there may be a json.py among somebody's results.
+        python = (sys.executable, "-P", "-m", "llmbatch.cli.main")
+        command = (*python, "report", "--format", "json", path)
         async with self._turns:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -64,7 +66,6 @@ class Reports:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env=self._environ,
-                cwd=self._folder.root,
             )
             try:
                 made, said = await process.communicate()

@@ -300,3 +300,14 @@ async def test_a_manifest_that_names_a_strangers_file_gives_nothing_of_it_away(
         assert reply.json["request"] is None
         assert "private" not in reply.text
         assert "root:" not in reply.text
+
+
+async def test_a_report_runs_nothing_that_lies_among_the_results(
+    server: Page, tmp_path: Path
+) -> None:
+    write(tmp_path, [row(1)])
+    for name in ("json", "msgspec", "click"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')\nraise SystemExit(1)\n")
+    reply = await server.get("/api/report", file=FILE)
+    assert (reply.status, list(tmp_path.glob("ran"))) == (200, []), reply.text
+    assert reply.json["lines"] == 1
