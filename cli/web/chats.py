@@ -93,7 +93,7 @@ class Chats:
             return
         task = asyncio.create_task(self._answer(asked))
         self._tasks[asked.chat] = task
-        task.add_done_callback(lambda _: self._tasks.pop(asked.chat, None))
+        task.add_done_callback(lambda task: self._ended(asked.chat, task))
 
     def stop(self, chat: str) -> None:
         """End an answer; what came of it stays with the browser."""
@@ -132,15 +132,18 @@ class Chats:
             messages = [{"role": "system", "content": asked.system}, *messages]
         try:
             result = await self._models.talk.ask(messages, hear, model=asked.model)
-        except asyncio.CancelledError:
-            self._end(chat, None, stopped=True)
-            raise
         except LlmbatchError as error:
             self._fail(chat, str(error))
         except Exception as error:  # noqa: BLE001 -- one answer's, and no other's
             self._fail(chat, f"this is a bug in llmbatch: {type(error).__name__}")
         else:
             self._end(chat, _told(result, heard=heard), stopped=False)
+
+    def _ended(self, chat: str, task: asyncio.Task[None]) -> None:
+        """One that is stopped before its first step would never come to say so."""
+        self._tasks.pop(chat, None)
+        if task.cancelled():
+            self._end(chat, None, stopped=True)
 
     def _end(self, chat: str, result: dict[str, Any] | None, *, stopped: bool) -> None:
         line = as_line({"type": "done", "chat": chat, "result": result, "stopped": stopped})

@@ -74,6 +74,13 @@ async def test_stopping_closes_the_providers_stream(server: Page, model: FaultSe
         assert (await ear.answered("c1"))[0] == "Again"
 
 
+async def test_an_answer_that_is_stopped_before_it_began_is_told_too(server: Page) -> None:
+    async with server.browser() as ear:
+        await ear.say(type="chat", chat="c1", messages=HELLO)
+        await ear.say(type="stop", chat="c1")  # comes in with it: nothing is waited for between
+        assert (await ear.next("done", chat="c1"))["stopped"] is True
+
+
 async def test_a_page_that_is_closed_stops_its_answers(server: Page, model: FaultServer) -> None:
     model.replies = stalled(asyncio.Event(), after=3)
     async with server.browser() as ear:
