@@ -132,4 +132,8 @@ class _Handler(logging.Handler):
 
     def emit(self, logged: logging.LogRecord) -> None:
         level = "error" if logged.levelno >= logging.ERROR else "warning"
-        self._line(record(level, "log", logged.getMessage(), logger=logged.name))
+        try:
+            text = logged.getMessage()
+        except Exception:  # noqa: BLE001 - its values do not fit its text
+            text = str(logged.msg)
+        self._line(record(level, "log", text, logger=logged.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -100,7 +101,8 @@ def _asked(row: Request | None, endpoint: str, *, streams: bool) -> Mapping[str,
     for name, key in names.REQUEST_NUMBERS.items():
         value = params.get(name)
         if isinstance(value, (int, float)):
-            found[key] = float(value)
+            with suppress(OverflowError):  # JSON has whole numbers that no float holds
+                found[key] = float(value)
     if row.max_tokens is not None:
         found[names.REQUEST_MAX_TOKENS] = row.max_tokens
     if isinstance(seed := params.get("seed"), int):

@@ -135,6 +135,8 @@ def test_what_libraries_say_is_a_record_without_a_traceback() -> None:
     )
     assert "secret" not in log.stream.getvalue()
     assert warned["level"] == "warning"
+    logging.getLogger("asyncio").error("%d rows", "no number")
+    assert log.said[-1]["message"] == "%d rows"
 
 
 @given(st.text(), st.dictionaries(st.text(), st.text(), max_size=3))

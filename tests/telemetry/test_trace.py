@@ -132,6 +132,17 @@ async def test_a_row_that_failed_says_how_and_not_why(here: Told, collector: Col
     assert job.attributes[names.EXIT_CODE] == 1
 
 
+async def test_a_parameter_beyond_every_float_costs_no_span(
+    here: Told, collector: Collector
+) -> None:
+    huge = '{"id": "a", "prompt": "hi", "temperature": 1' + "0" * 400 + "}"
+    here.write(huge, {"prompt": "ho"})
+    assert await here.tell("in.jsonl", "--otlp", collector.url) == 0
+    assert here.said == ""
+    rows = [span.attributes for span in collector.spans if span.name == "chat m"]
+    assert [row.get("gen_ai.request.temperature") for row in rows] == [None, None]
+
+
 async def test_rows_that_nobody_was_asked_about_are_no_calls(
     here: Told, collector: Collector
 ) -> None:
