@@ -18,16 +18,16 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O
 def write_whole(path: Path, pieces: Iterable[bytes], mode: int | None = None) -> None:
     """Write the pieces to ``path``, synced; what stood there stands until all of them are written.
 
-    ``mode`` is that of a file which was not there; None leaves it to the umask. A link stays one; a
-    pipe or a device is written to, as nothing can take its place. Raises OSError, and whatever
-    making the pieces raises.
+    ``mode`` is that of a file which was not there, and of its draft; None leaves it to the umask. A
+    link stays one; a pipe or a device is written to, as nothing can take its place. Raises OSError,
+    and whatever making the pieces raises.
     """
     if is_special(path):
         with path.open("ab") as file:
             file.writelines(pieces)
         return
     target = Path(os.path.realpath(path))
-    draft, fd = _open_draft(target)
+    draft, fd = _open_draft(target, 0o666 if mode is None else mode)
     try:
         with open(fd, "wb") as file:
             file.writelines(pieces)
@@ -52,7 +52,7 @@ def _mode_of(target: Path, mode: int | None) -> int:
         return mode
 
 
-def _open_draft(target: Path) -> tuple[Path, int]:
+def _open_draft(target: Path, mode: int) -> tuple[Path, int]:
     """A draft of its own, and its descriptor; that of a writer who was killed is used up.
 
     It is locked while it is written to: where another process writes the same file, or nothing can
@@ -60,13 +60,13 @@ def _open_draft(target: Path) -> tuple[Path, int]:
     """
     draft = target.with_name(f".{target.name}.llmbatch-tmp")
     with suppress(OSError):
-        fd = os.open(draft, _FLAGS, 0o666)
+        fd = os.open(draft, _FLAGS, mode)
         if _is_mine(fd, draft):
             os.truncate(fd, 0)
             return draft, fd
         os.close(fd)
     draft = _draft_of(target)
-    return draft, os.open(draft, _FLAGS | os.O_TRUNC, 0o666)
+    return draft, os.open(draft, _FLAGS | os.O_TRUNC, mode)
 
 
 def _draft_of(target: Path) -> Path:

@@ -45,7 +45,8 @@ class Chat:
         self.config = structs.replace(config, system=None, schema=None)
         self._history = history
         self._shown: Shown | None = None
-        self._stop: Callable[[], object] | None = None
+        self._stop: Callable[[], bool] | None = None
+        self._early = False  # whether Ctrl-C came when there was nothing to stop
         self._terminated = False
         self._failed = False
 
@@ -99,9 +100,13 @@ class Chat:
             command = parsed(line)
             if command is not None:
                 try:
-                    asks = await actions.do(*command)
+                    self._listen()
+                    asks = await self._until_interrupted(actions.do(*command))
                 except SinkError as error:
                     self.stage.fail(str(error))
+                    continue
+                except KeyboardInterrupt:
+                    self.stage.say("(stopped)")
                     continue
                 if asks is None:
                     return
@@ -118,6 +123,9 @@ class Chat:
         pressed = False
         while True:
             try:
+                if self._early:
+                    self._early = False
+                    raise KeyboardInterrupt
                 if isinstance(reader, Prompt):
                     return await reader.read()
                 self._listen()
@@ -192,8 +200,10 @@ class Chat:
 
     def _listen(self) -> None:
         """Ctrl-C is ours; a prompt has it for itself, and leaves it to nobody."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, lambda: self._stop and self._stop())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
+
+    def _interrupted(self) -> None:
+        self._early = self._stop is None or not self._stop()
 
     async def _until_interrupted(self, doing: Coroutine[Any, Any, T]) -> T:
         """Raises KeyboardInterrupt for Ctrl-C, which ends it at once."""

@@ -18,10 +18,15 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from llmbatch.jobs.errors import SourceError
+
 from .commands import COMMANDS
 
 LONGEST_ENTRY = 100_000
 """Characters of a question that the history keeps."""
+
+MOST = 64 * 1024 * 1024
+"""Bytes of a line that is a question."""
 
 
 class Reader(Protocol):
@@ -71,21 +76,31 @@ class Lines:
     def __init__(self, stdin: TextIO | None, ask: Callable[[], None]) -> None:
         self._fd = -1 if stdin is None else stdin.fileno()
         self._ask = ask
-        self._buffer = b""
+        self._buffer = bytearray()
         self._end = stdin is None
+        self._coming: asyncio.Future[bytes] | None = None
 
     async def read(self) -> str:
+        """Raises SourceError for a line that never ends, too."""
         self._ask()
-        while b"\n" not in self._buffer and not self._end:
-            block = await self._block()
-            self._end = not block
+        end = self._buffer.find(b"\n")
+        while end < 0 and not self._end:
+            seen = len(self._buffer)
+            if seen > MOST:
+                raise SourceError(f"a line of more than {MOST:,} bytes is no question", path="-")
+            if self._coming is None:
+                self._coming = self._block()
+            block = await asyncio.shield(self._coming)  # who is interrupted gets it the next time
+            self._coming, self._end = None, not block
             self._buffer += block
+            end = self._buffer.find(b"\n", seen)
         if not self._buffer:
             raise EOFError
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        line = self._buffer[:end] if end >= 0 else self._buffer[:]
+        del self._buffer[: len(line) + 1]
         return line.decode(errors="replace").removesuffix("\r")
 
-    async def _block(self) -> bytes:
+    def _block(self) -> asyncio.Future[bytes]:
         """In a thread that nobody waits for at the end, as a terminal may never say anything."""
         loop = asyncio.get_running_loop()
         coming: asyncio.Future[bytes] = loop.create_future()
@@ -102,7 +117,7 @@ class Lines:
             loop.call_soon_threadsafe(give, block)
 
         threading.Thread(target=take, daemon=True).start()
-        return await coming
+        return coming
 
     def __repr__(self) -> str:
         return f"<Lines of {self._fd}>"

@@ -65,9 +65,7 @@ class Transcript:
         messages = self.asked()
         text = json.dumps({"model": model, "messages": messages}, ensure_ascii=False, indent=1)
         try:
-            if not path.exists():
-                path.touch(mode=0o600)
-            write_whole(path, [text.encode("utf-8", "backslashreplace"), b"\n"])
+            write_whole(path, [text.encode("utf-8", "backslashreplace"), b"\n"], mode=0o600)
         except (OSError, ValueError) as error:
             raise SinkError(f"can't write {path}: {_said(error)}") from None
         return len(messages)
@@ -92,6 +90,8 @@ class Transcript:
 def _read(path: Path) -> list[dict[str, Any]]:
     where = str(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise SourceError("is no file: nothing is read from a pipe or a device", path=where)
         with path.open("rb") as file:
             data = file.read(MOST + 1)
     except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import stat
@@ -172,6 +173,23 @@ def test_what_goes_wrong_is_said_and_the_chat_goes_on(
     assert len(sent(server)) == 3
     assert "sk-secret" not in terminal.text
     assert "Traceback" not in terminal.text
+
+
+def test_ctrl_c_stops_a_command_and_not_the_chat(
+    chat: Open, server: FaultServer, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "key")
+    slow = {"base_url": server.url, "api_key_cmd": "sh -c 'trap \"\" INT; cat key'"}
+    (tmp_path / "llmbatch.yaml").write_text(json.dumps({"providers": {"slow": slow}}))
+    terminal = chat()
+    terminal.type("/model slow/m\r")
+    with (tmp_path / "key").open("w"):  # which waits until the key is being read
+        terminal.type("\x03")
+        terminal.shows("(stopped)")
+    server.replies = answer("Still here")
+    terminal.answers("five")
+    terminal.type("\x04")
+    assert terminal.ended() == 0
 
 
 def test_a_hostile_answer_stays_text(terminal: Terminal, server: FaultServer) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmbatch.cli.conversation import reading as reading_room
 from llmbatch.cli.conversation.commands import COMMANDS, parsed, unknown
+from llmbatch.cli.conversation.reading import Lines
 from llmbatch.cli.conversation.transcript import Transcript
 from llmbatch.jobs.errors import SinkError, SourceError
 
@@ -93,6 +99,60 @@ def test_other_shapes_are_loaded_too(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_said_and_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="No such file"):
         said(("one", "1")).save(tmp_path / "none" / "talk.json", "m")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="is no file"):
+        Transcript().load(tmp_path / "pipe")
+
+
+def test_a_full_disk_leaves_no_empty_file(small_disk: Path) -> None:
+    with pytest.raises(SinkError, match="No space left"):
+        said(("one", "1" * 100_000)).save(small_disk / "talk.json", "m")
+    assert not list(small_disk.iterdir())
+
+
+def test_the_draft_too_is_for_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    sync = os.fsync
+
+    def look(fd: int) -> None:
+        found.append(stat.S_IMODE(os.fstat(fd).st_mode))
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", look)
+    said(("one", "1")).save(tmp_path / "talk.json", "m")
+    assert found == [0o600]
+
+
+@pytest.fixture
+def piped() -> Iterator[tuple[Lines, int]]:
+    """What reads lines, and where they are written."""
+    source, into = os.pipe()
+    with open(source) as stdin, open(into, "wb"):
+        yield Lines(stdin, lambda: None), into
+
+
+async def test_what_is_typed_after_an_interrupt_is_not_lost(piped: tuple[Lines, int]) -> None:
+    lines, into = piped
+    reading = asyncio.ensure_future(lines.read())
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    os.write(into, b"first\r\n\nlast\n")
+    assert [await lines.read() for _ in range(3)] == ["first", "", "last"]
+
+
+async def test_a_line_without_end_is_refused(
+    piped: tuple[Lines, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, into = piped
+    monkeypatch.setattr(reading_room, "MOST", 1000)
+    os.write(into, b"x" * 2000)
+    with pytest.raises(SourceError, match="more than 1,000 bytes"):
+        await lines.read()
 
 
 def test_commands_are_told_from_questions() -> None:
