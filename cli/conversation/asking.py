@@ -30,6 +30,15 @@ _VOIDED = (
 )
 
 
+class _Terminated(SystemExit):
+    """SIGTERM came; the loop lets it through."""
+
+
+def _terminate(*_: object) -> None:
+    """Not by the loop, which waits where nobody reads the answer."""
+    raise _Terminated(Exit.TERMINATED)
+
+
 class Asking:
     """A question to the models of a configuration. Raises SinkError where nobody can be told."""
 
@@ -41,7 +50,6 @@ class Asking:
         self.as_json = as_json
         self.person = is_terminal(sys.stderr)
         self.spoken = Spoken(sys.stdout, lambda: self.say(VOID))
-        self._terminated = False
 
     def waiting(self) -> None:
         """Standard input is read, and nothing comes."""
@@ -49,14 +57,14 @@ class Asking:
 
     def run(self, messages: Sequence[Mapping[str, Any]]) -> int:
         """Ask; the exit code."""
+        before = signal.signal(signal.SIGTERM, _terminate)
         try:
             result = asyncio.run(self._ask(messages))
-        except asyncio.CancelledError:
-            if not self._terminated:
-                raise
+        except _Terminated:
             say_error("terminated")
             return Exit.TERMINATED
         finally:
+            signal.signal(signal.SIGTERM, before)
             if self.spoken.terminal:
                 self.spoken.end_line()
         if result.status == "invalid":
@@ -65,14 +73,6 @@ class Asking:
         return self._conclude(result)
 
     async def _ask(self, messages: Sequence[Mapping[str, Any]]) -> Result:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this is a coroutine of one
-
-        def terminate() -> None:
-            self._terminated = True
-            task.cancel()
-
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
         hear = (lambda _: None) if self.whole else self.spoken.hear
         async with open_talk(self.config, observers=[Notes(self._note)]) as talk:
             return await talk.ask(messages, hear)

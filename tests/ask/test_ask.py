@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
+import struct
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Done, command, running
+from command import SCRIPT, Done, command, environment, running
 from faultreplies import (
     answer,
     context_too_long,
@@ -303,6 +306,28 @@ async def test_ctrl_c_ends_the_stream_and_the_command(tmp_path: Path) -> None:
             assert done.code == code
             assert "Some words".startswith(done.stdout)
             assert done.last.startswith("llmbatch: error: ")
+
+
+async def test_it_ends_where_nobody_reads_the_answer(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    room = fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ)
+    async with FaultServer() as server:
+        server.replies = answer("x" * 2 * room)
+        args = ("ask", "Hi", "--base-url", server.url, "-m", "m")
+        with os.fdopen(reading), os.fdopen(writing, "w") as unread:
+            asking = await asyncio.create_subprocess_exec(
+                SCRIPT,
+                *args,
+                cwd=tmp_path,
+                env=environment(tmp_path),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=unread,
+            )
+            async with asyncio.timeout(30):
+                while struct.unpack("i", fcntl.ioctl(unread, termios.FIONREAD, b"0000"))[0] < room:
+                    await asyncio.sleep(0.01)
+                asking.terminate()
+                assert await asking.wait() == 143
 
 
 async def test_what_cannot_be_written_ends_it(tmp_path: Path) -> None:
