@@ -136,8 +136,8 @@ def _bound(report: Report) -> Iterator[str]:
     shares = [f"{part / time.total_s:.0%} {name}" for name, part in parts.items() if part > 0]
     yield from row("time went", ", ".join(shares))
     why = (report.last_run or {}).get("bound")
-    if isinstance(why, Mapping) and why.get("by"):
-        yield from row("bound by", f"the {why['by']}: {why.get('why')}")
+    if isinstance(why, Mapping) and why.get("by") and isinstance(why.get("why"), str):
+        yield from row("bound by", f"the {why['by']}: {why['why']}")
 
 
 def _models(report: Report) -> Iterator[str]:

@@ -12,6 +12,9 @@ from ..summary import took
 from .markup import legend, rect, rule, said, svg, table, text
 
 ROW = 40
+LONGEST = 1e12
+"""Seconds; a manifest that says more was not written by a run."""
+
 PARTS: Mapping[str, tuple[str, str]] = {
     "limiter_s": ("limit", "held by limits"),
     "waiting_s": ("wait", "back-off and other waiting"),
@@ -76,7 +79,7 @@ def _counted(report: Report) -> str:
     shown = [
         (words, took(float(time[name])))
         for name, words in names.items()
-        if isinstance(time.get(name), int | float)
+        if isinstance(time.get(name), int | float) and 0 <= time[name] < LONGEST
     ]
     return table(("as the last run counted it", "#row time"), shown, small=True) if shown else ""
 

@@ -10,8 +10,9 @@ import signal
 import socket
 import webbrowser
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 from aiohttp import web
 from msgspec import Struct
@@ -75,8 +76,14 @@ async def serve(serving: Serving, announce: Callable[[str], None]) -> int:
         announce(place.url)
         if serving.open_browser:
             once = f"{place.root}?token={place.guard.login()}"
-            await asyncio.to_thread(webbrowser.open, once)
+            # Some browsers hold on to who calls them, as long as they are open.
+            Thread(target=_browse, args=(once,), daemon=True).start()
         return await ended
+
+
+def _browse(url: str) -> None:
+    with suppress(webbrowser.Error, OSError, ValueError):  # whoever has none has the address
+        webbrowser.open(url)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from resultsfiles import FAILED, row, tried, write
 
 from llmbatch.cli.main import main
 from llmbatch.cli.report import report
+from llmbatch.jobs.manifest.manifest import MARK, manifest_path
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -194,6 +195,31 @@ def test_few_rows_are_no_trouble(tmp_path: Path, form: str, rows: list[Any]) -> 
     path = write(tmp_path / "r.jsonl", rows)
     assert invoke(path, "--format", form).exit_code == 0
     assert invoke(path, path, "--format", form).exit_code == 0
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+@pytest.mark.parametrize(
+    "summary",
+    [
+        {"time": {"provider": 10**400, "limit": -1}},
+        {"bound": {"by": ["<b>"], "why": None}},
+        {"bound": 1, "time": 1},
+    ],
+)
+def test_a_summary_that_no_run_has_written_is_no_trouble(
+    results: Path, form: str, summary: dict[str, Any]
+) -> None:
+    rows = {"ok": 21, "error": 1, "truncated": 1, "invalid": 1}
+    values = {
+        "manifest": MARK, "llmbatch": "1", "python": "3", "job": "run", "state": "finished",
+        "pid": 1, "host": "h", "started_at": "s", "written_at": "w", "output": str(results),
+        "rows": rows, "summary": summary,
+    }  # fmt: skip
+    manifest_path(results).write_text(json.dumps(values))
+    shown = invoke(results, "--format", form)
+    assert shown.exit_code == 0
+    assert "None" not in shown.stdout
+    assert str(10**400)[:20] not in shown.stdout
 
 
 def test_results_are_not_written_over(results: Path, tmp_path: Path) -> None:

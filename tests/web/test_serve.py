@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from pathlib import Path
@@ -88,3 +89,32 @@ async def test_without_a_place_for_the_address_it_ends(tmp_path: Path) -> None:
         done = await command("serve", "--port", "0", cwd=tmp_path, stdout=full.fileno())
     assert done.code == 6
     assert "standard output" in done.stderr
+
+
+async def test_a_browser_that_holds_on_to_it_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "opened")
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$$ $1" > "{tmp_path}/opened"\nexec sleep 600 >&- 2>&-\n')
+    browser.chmod(0o700)
+    environ = {"BROWSER": f"{browser} %s"}
+    async with running("serve", "--port", "0", "--open", cwd=tmp_path, env=environ) as job:
+        url = await address(job)
+        pid, opened = (await asyncio.to_thread((tmp_path / "opened").read_text)).split()
+        try:
+            assert opened.startswith(url.partition("token=")[0])
+            assert opened != url  # a code that works once, as others can read it here
+            job.send(signal.SIGTERM)
+            assert (await job.ended(10)).code == 143
+        finally:
+            os.kill(int(pid), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("browser", ["'%s", "no-such-browser %s"])
+async def test_without_a_browser_the_address_is_there(tmp_path: Path, browser: str) -> None:
+    environ = {"BROWSER": browser, "PATH": str(tmp_path)}
+    async with running("serve", "--port", "0", "--open", cwd=tmp_path, env=environ) as job:
+        await address(job)
+        job.send(signal.SIGTERM)
+        done = await job.ended(10)
+    assert done.code == 143
+    assert "Traceback" not in done.stderr
