@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from browser import PHONE, values, visit
 from command import running
-from faultreplies import answer, never
+from faultreplies import answer, never, rate_limited
 from pagesite import HOSTILE, Site
 from playwright.async_api import Browser, Page, expect
 
@@ -128,6 +128,33 @@ async def test_what_a_running_job_shows_is_its_last_frame(browser: Browser, site
         last = matching[-1]
         assert len(shown) > 10
         assert (last["done"], last["in_flight"], last["summary"]["attempts"]) == (9, 3, 9)
+
+
+async def test_what_no_row_has_told_yet_is_a_dash_and_not_unknown(
+    browser: Browser, site: Site
+) -> None:
+    (site.folder / "early.jsonl").write_text('"One"\n"Two"\n')
+    end = asyncio.Event()
+    replies = iter([rate_limited("0.01")])
+    site.provider.replies = lambda call: next(
+        replies, answer("word " * 9, chunks=9, edit=lambda parts: [*parts[:4], end, *parts[4:]])
+    )
+    options = ("--model", "tiny", "--base-url", site.provider.url, "--concurrency", "1")
+    async with (
+        running("run", "early.jsonl", *options, cwd=site.folder, env=site.environ) as job,
+        visit(browser, site.address) as page,
+    ):
+        link = page.get_by_role("link", name="early.results.jsonl")
+        await expect(link).to_have_attribute("title", str(site.folder / "early.results.jsonl"))
+        await link.click()
+        tiles = page.locator(".tile")
+        attempts = tiles.filter(has_text="Attempts")
+        await expect(attempts).to_contain_text("1 retry")
+        cost = tiles.filter(has_text="Cost").locator('[data-figure="cost_usd"]')
+        await expect(cost).to_have_text("–")
+        end.set()
+        assert (await job.ended()).code == 0
+        await expect(cost).to_have_text("unknown")
 
 
 def _matches(summary: Mapping[str, Any], shown: Mapping[str, str]) -> bool:

@@ -141,3 +141,50 @@ async def test_a_link_leads_to_the_row(browser: Browser, site: Site) -> None:
         await page.goto("about:blank")
         await page.goto(link)
         await expect(page.locator("#row-name")).to_have_text(name)
+
+
+async def test_rows_of_any_shape_are_shown(browser: Browser, site: Site) -> None:
+    """Whoever wrote the file: what is no time, no list or no object is left out."""
+    text = (site.folder / "done.results.jsonl").read_text()
+    first = json.loads(text.splitlines()[0])
+    strange: dict[str, dict[str, Any]] = {
+        "tried": {"metrics": {**first["metrics"], "tried": "no list", "retried": "none either"}},
+        "failed": {"status": "error", "output": None, "error": "a bare <b>text</b>"},
+        "other": {"metadata": [1], "cost_usd": -1, "output": [{"a": 1}]},
+    }
+    lines = [json.dumps({**first, "id": name, **more}) for name, more in strange.items()]
+    (site.folder / "strange.results.jsonl").write_text("\n".join(lines) + "\n[]\n")
+    async with visit(browser, site.at("#/results?file=strange.results.jsonl")) as page:
+        found = page.locator(".found")
+        await expect(found).to_have_text("3 rows, 1 line is no result")
+        for name in strange:
+            await page.get_by_role("link", name=name, exact=True).click()
+            await expect(page.get_by_role("region", name=name)).to_be_visible()
+            await expect(page.get_by_role("region", name="Metrics")).to_be_attached()
+            panel = await page.locator("section.row").inner_text()
+            assert not re.search("undefined|NaN|object Object", panel)
+            if name == "failed":
+                assert "a bare <b>text</b>" in panel
+
+
+async def test_rows_are_asked_for_again_when_the_server_is_back(
+    browser: Browser, site: Site
+) -> None:
+    sockets: list[Any] = []
+
+    async def prepare(page: Page) -> None:
+        async def through(socket: Any) -> None:
+            sockets.append(socket)
+            socket.connect_to_server()
+
+        await page.route_web_socket("**/ws", through)
+
+    async with visit(browser, site.at(DONE), prepare=prepare, excused="ERR_FAILED") as page:
+        await expect(page.locator(".found")).to_have_text("230 rows")
+        await page.route("**/api/**", lambda route: route.abort())
+        await page.get_by_label("Search").fill("Number 12")
+        await expect(page.get_by_text("The server does not answer.")).to_be_visible()
+        await page.unroute("**/api/**")
+        await sockets[0].close()
+        await expect(page.locator(".found")).to_have_text("11 of 230 rows")
+        await expect(page.get_by_label("Search")).to_have_value("Number 12")

@@ -4,7 +4,7 @@ import { Answers } from "./answers.js";
 import { cause } from "./causes.js";
 import { meter } from "./charts.js";
 import { h, refresh, say } from "./dom.js";
-import { NONE, base, clock, count, duration, figure, money, percent, rate, took, words } from "./format.js";
+import { NONE, base, clock, count, duration, figure, money, percent, plural, rate, took, words } from "./format.js";
 import { visible } from "./plain.js";
 import { Graphs } from "./graphs.js";
 
@@ -42,6 +42,7 @@ export class Job {
   show(job) {
     const summary = job.summary ?? {};
     say(this.name, visible(base(job.output) || job.command || "Job"));
+    this.name.title = visible(job.output);
     refresh(this.state, [job.state], () => STATES[job.state] ?? job.state);
     this.state.className = `pill ${job.state === "running" ? "running" : job.state === "finished" && !job.failed ? "good" : job.state === "finished" ? "warn" : "bad"}`;
     say(this.subject, about(job));
@@ -139,7 +140,7 @@ function tilesOf(job) {
       : ["Tokens a second", exact("output_tokens_per_s", summary?.output_tokens_per_s, count(summary?.output_tokens_per_s)), ""],
     ["Tokens in", exact("usage.input_tokens", usage.input_tokens, count(usage.input_tokens)), cached],
     ["Tokens out", exact("usage.output_tokens", usage.output_tokens, count(usage.output_tokens)), reasoned],
-    ["Cost", exact("cost_usd", summary?.cost_usd, summary && summary.cost_usd === null ? "unknown" : money(summary?.cost_usd), "USD"), costHint(summary, recent)],
+    ["Cost", exact("cost_usd", summary?.cost_usd, unpriced(job) ? "unknown" : money(summary?.cost_usd), "USD"), costHint(summary, recent)],
     running
       ? ["In flight", plain("in_flight", job.in_flight, count(job.in_flight)), job.concurrency ? `of ${count(job.concurrency)}` : ""]
       : ["Took", exact("wall_s", summary?.wall_s, took(summary?.wall_s), "s"), ""],
@@ -147,17 +148,20 @@ function tilesOf(job) {
   ];
 }
 
+/** A price that nobody knows; before a row has ended there is nothing to be known. */
+const unpriced = ({ done, summary }) => Boolean(summary) && summary.cost_usd === null && done > 0;
+
 function costHint(summary, recent) {
   if (summary?.budget?.max_cost_usd) return `of ${money(summary.budget.max_cost_usd)}`;
   if (typeof recent?.usd_per_h === "number" && recent.usd_per_h > 0) return `${money(recent.usd_per_h)} an hour`;
-  const unpriced = total(summary?.unpriced);
-  if (unpriced) return `no price for ${count(unpriced)} rows`;
+  const without = total(summary?.unpriced);
+  if (without) return `no price for ${plural(without, "row", "rows")}`;
   return summary?.saved_usd ? `${money(summary.saved_usd)} saved` : "";
 }
 
 function retriesHint(summary) {
   const retries = total(summary?.retries);
-  return retries ? `${count(retries)} of them again` : "";
+  return retries ? plural(retries, "retry", "retries") : "";
 }
 
 const total = (numbers) => Object.values(numbers ?? {}).reduce((sum, value) => sum + value, 0);

@@ -77,9 +77,9 @@ export class Jobs {
     if (job.failed) facts.push(`${count(job.failed)} failed`);
     if (typeof job.cost_usd === "number" && job.cost_usd > 0) facts.push(money(job.cost_usd));
     const current = job.job === this.shown;
-    return h("li", {}, h("a", { href: `#/jobs/${encodeURIComponent(job.job)}`, "aria-current": current ? "true" : null },
+    return h("li", {}, h("a", { href: `#/jobs/${encodeURIComponent(job.job)}`, title: visible(job.output), "aria-current": current ? "true" : null },
       h("span", { class: "first" }, h("bdi", { class: "name" }, visible(base(job.output) || job.command)),
-        h("span", { class: `state ${running ? "running" : state}` }, running ? percent(job.done, job.total) : STATES[job.state] ?? job.state)),
+        h("span", { class: `state ${running ? "running" : state}` }, running && job.total ? percent(job.done, job.total) : STATES[job.state] ?? job.state)),
       job.total ? strip : null,
       h("span", { class: "second" }, h("span", {}, facts.join(" · ")), h("span", {}, clock(job.ended_at ?? job.started_at)))));
   }
@@ -125,7 +125,9 @@ export class Jobs {
     const [manifest, report] = await Promise.allSettled([
       load("api/job", { file: job.file }), load("api/report", { file: job.file }),
     ]);
-    Object.assign(frame, fromFiles(frame, manifest.value?.manifest, report.value), { filled: true });
+    Object.assign(frame, fromFiles(frame, manifest.value?.manifest, report.value), {
+      filled: manifest.status === "fulfilled" || report.status === "fulfilled", filling: false,
+    });
     if (this.shown === job.job) this.job.show(frame);
   }
 }

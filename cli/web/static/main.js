@@ -11,7 +11,7 @@ import { startShortcuts } from "./shortcuts.js";
 const connection = new Connection();
 const views = {
   jobs: new Jobs(byId("jobs"), connection),
-  results: new Results(byId("results")),
+  results: new Results(byId("results"), connection),
   chat: new Chat(byId("chat"), connection),
 };
 let current = null;

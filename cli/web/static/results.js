@@ -14,8 +14,9 @@ const PAGE = 100;
 const AGAIN_MS = 1500;
 
 export class Results {
-  constructor(root) {
+  constructor(root, connection) {
     this.state = {};
+    this.failed = false;
     this.files = null;
     this.asked = "";
     this.timer = 0;
@@ -34,6 +35,9 @@ export class Results {
         h("label", { for: "file", class: "unseen" }, "Results file"), this.picker, this.facts),
       this.filters.element, this.empty, this.body);
     this.root = root;
+    connection.addEventListener("state", ({ detail }) => {
+      if (detail.state === "live" && this.shown && this.failed) this.open({ parameters: Object.entries(this.state) });
+    });
   }
 
   title() {
@@ -76,9 +80,9 @@ export class Results {
 
   async list() {
     try {
-      this.files = (await load("api/files")).files;
+      ({ files: this.files, note: this.note } = await load("api/files"));
     } catch (error) {
-      this.nothing(error.message);
+      this.wrong(error);
       return;
     }
     refresh(this.picker, this.files.map(({ file, running }) => [file, running]), () => this.files.map(({ file, running }) =>
@@ -97,9 +101,16 @@ export class Results {
     this.empty.replaceChildren(h("p", { class: "big" }, big), more && h("p", {}, more), command && h("pre", { tabindex: "0" }, command));
   }
 
+  /** What could not be had; it is asked for again when the server is back. */
+  wrong(error) {
+    this.failed = true;
+    this.nothing(error.message);
+  }
+
   describe() {
     const file = this.files?.find((one) => one.file === this.state.file);
-    say(this.facts, file ? `${bytes(file.bytes)} · ${file.running ? "being written" : clock(file.modified)}` : "");
+    const told = file ? [bytes(file.bytes), file.running ? "being written" : clock(file.modified)] : [];
+    say(this.facts, [...told, this.note && visible(this.note)].filter(Boolean).join(" · "));
   }
 
   async rows(again = false) {
@@ -123,7 +134,7 @@ export class Results {
     } catch (error) {
       if (error.name === "AbortError") return;
       this.asked = "";
-      this.nothing(error.message);
+      this.wrong(error);
     } finally {
       clearTimeout(slow);
       this.body.classList.remove("waits");
@@ -133,13 +144,15 @@ export class Results {
 
   show(page, other) {
     this.page = page;
+    this.failed = false;
     this.empty.hidden = true;
     this.body.hidden = false;
     this.filters.element.hidden = false;
     this.filters.counted(page.statuses ?? {});
     const read = page.bytes ? page.indexed_bytes / page.bytes : 1;
     const some = page.matched === page.total ? plural(page.total, "row", "rows") : `${count(page.matched)} of ${plural(page.total, "row", "rows")}`;
-    const text = some + (read < 0.9999 ? `, ${Math.floor(100 * read)} % of the file read` : "");
+    const unread = page.unreadable ? `, ${plural(page.unreadable, "line is no result", "lines are no results")}` : "";
+    const text = some + unread + (read < 0.9999 ? `, ${Math.floor(100 * read)} % of the file read` : "");
     say(this.found, text);
     if (other) announce(text);
     this.table.show(page.rows, { sort: this.state.sort ?? "file", at: this.state.at, matched: page.matched });

@@ -105,9 +105,9 @@ function facts(result) {
 
 function failure(error) {
   if (!error) return null;
-  return h("div", { class: "failure" },
-    h("p", {}, h("strong", {}, visible(words(error.type))), error.http_status ? ` · HTTP ${error.http_status}` : "", ` · ${visible(cause(error.type))}`),
-    h("p", { class: "message", dir: "auto" }, visible(error.message)));
+  const { type, http_status: http, message } = error;
+  const named = type && h("p", {}, h("strong", {}, visible(words(type))), http ? ` · HTTP ${visible(http)}` : "", ` · ${visible(cause(type))}`);
+  return h("div", { class: "failure" }, named, h("p", { class: "message", dir: "auto" }, visible(message ?? (type ? "" : asText(error)))));
 }
 
 function answer(result) {
@@ -161,7 +161,7 @@ function metrics(values) {
   if (!values) return null;
   const rows = TIMES.filter(([name]) => typeof values[name] === "number").map(([name, label, shown]) => h("div", {},
     h("dt", {}, label), h("dd", {}, h("data", { value: values[name], "data-metric": name, title: String(values[name]) }, shown(values[name])))));
-  const retried = values.retried?.length ? h("div", {}, h("dt", {}, "Made again after"), h("dd", {}, visible(values.retried.map(words).join(", ")))) : null;
+  const retried = Array.isArray(values.retried) && values.retried.length ? h("div", {}, h("dt", {}, "Made again after"), h("dd", {}, visible(values.retried.map(words).join(", ")))) : null;
   const started = h("div", {}, h("dt", {}, "Began"), h("dd", {}, visible(values.started_at ?? "")));
   return part("Metrics", h("dl", { class: "pairs" }, rows, retried, started));
 }

@@ -22,16 +22,17 @@ export function waterfall(result) {
 /** Seconds from the first send; what lies before it is negative. */
 function stepsOf({ status, model, provider, metrics, error }) {
   const { queue_s: queue, limiter_s: limiter, ttft_s: first, latency_s: latency } = metrics;
+  const told = Array.isArray(metrics.tried) ? metrics.tried : [];
   const limited = Math.min(limiter, queue);
   const steps = [];
   if (queue - limited > 0) steps.push({ name: "In the queue", from: -queue, to: -limited, kind: "queue" });
   if (limited > 0) steps.push({ name: "Held by limits", from: -limited, to: 0, kind: "limit" });
   const route = provider && model ? `${provider}/${model}` : model ?? "";
-  if (!metrics.tried?.length && metrics.attempts > 1) {
+  if (!told.length && metrics.attempts > 1) {
     steps.push({ name: `${metrics.attempts} attempts`, note: "and the waits between them", from: 0, to: latency, kind: error ? "bad" : "generation" });
     return steps;
   }
-  const tried = metrics.tried?.length ? metrics.tried
+  const tried = told.length ? told
     : [{ at_s: 0, took_s: latency, route, error: error && metrics.attempts <= 1 ? error.type : null }];
   const several = tried.length > 1;
   let before = 0;
