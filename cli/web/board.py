@@ -69,8 +69,10 @@ class Board:
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
         listing, next_folder, names = Listing([]), 0.0, set[str]()
+        jobs: Sequence[Entry] = ()
         while True:
-            jobs = await running(self._environ)
+            with suppress(OSError):  # no descriptor is left: they are as they were
+                jobs = await running(self._environ)
             now = {job.job for job in jobs}
             if loop.time() >= next_folder or now != names:
                 listing = await self._shelf.listing()

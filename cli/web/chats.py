@@ -87,9 +87,12 @@ class Chats:
 
     def ask(self, asked: Asked) -> None:
         """Begin an answer, or say why there is none."""
-        why = self._problem(asked)
-        if why is not None:
-            self._fail(asked.chat, why)
+        if asked.chat in self._tasks:  # whose end that of this question would seem to be
+            why = "the answer before it is not complete: stop it first"
+            self._outbox.say(as_line({"type": "error", "message": why}))
+            return
+        if (problem := self._problem(asked)) is not None:
+            self._fail(asked.chat, problem)
             return
         task = asyncio.create_task(self._answer(asked))
         self._tasks[asked.chat] = task
@@ -108,8 +111,6 @@ class Chats:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _problem(self, asked: Asked) -> str | None:
-        if asked.chat in self._tasks:
-            return "the answer before it is not complete: stop it first"
         if len(self._tasks) >= AT_ONCE:
             return f"{AT_ONCE} answers are under way: wait for one of them, or stop it"
         if self._models.why is not None:

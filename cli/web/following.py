@@ -67,7 +67,7 @@ class Following:
         try:
             async for data in lines:
                 self._tell(data)
-        except Gone:
+        except (Gone, OSError):  # it is over, or this process has no descriptor left to look at it
             pass
         finally:
             await lines.aclose()

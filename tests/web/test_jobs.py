@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from faultreplies import answer, stalled
 from pageserver import Ear, Page, page
 
 from faultserver import FaultServer
+from llmbatch.jobs.watching.client import follow as follow_a_job
 from llmbatch.jobs.watching.client import running as jobs_of_this_host
 
 
@@ -138,3 +140,46 @@ async def test_many_browsers_see_the_same(
         ears = [await stack.enter_async_context(server.browser()) for _ in range(30)]
         found = [await listed(ear, tmp_path, state="finished") for ear in ears]
     assert all(job == found[0] for job in found)
+
+
+async def test_a_lack_of_descriptors_ends_neither_the_list_nor_the_sight_of_a_job(
+    server: Page,
+    model: FaultServer,
+    runtime: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hold, looks = asyncio.Event(), [0, 0]
+
+    async def look(environ: Any) -> list[Any]:
+        looks[0] += 1
+        if looks[0] % 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await jobs_of_this_host(environ)
+
+    async def follow(job: str, environ: Any) -> AsyncGenerator[bytes, None]:
+        looks[1] += 1
+        if looks[1] == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        async for line in follow_a_job(job, environ):
+            yield line
+
+    monkeypatch.setattr("llmbatch.cli.web.board.running", look)
+    monkeypatch.setattr("llmbatch.cli.web.following.follow", follow)
+    prompts(tmp_path)
+    model.replies = stalled(hold, after=3)
+    async with (
+        running(*asking(model), cwd=tmp_path, env=runtime) as job,
+        server.browser() as unlucky,
+        server.browser() as ear,
+    ):
+        seen = await listed(ear, tmp_path, state="running")
+        await unlucky.say(type="watch", job=seen["job"])
+        await unlucky.say(type="stop")
+        await unlucky.next("error")  # it has been heard, and so has what was said before
+        assert looks[1] == 1
+        await ear.say(type="watch", job=seen["job"])
+        await ear.next("job", job=seen["job"])
+        hold.set()
+        assert (await job.ended()).code == 0
+        await listed(ear, tmp_path, state="finished")
