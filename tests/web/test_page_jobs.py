@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,14 +110,16 @@ def _collecting(frames: list[dict[str, Any]]) -> Any:
     return prepare
 
 
-async def test_what_a_running_job_shows_is_its_last_frame(browser: Browser, site: Site) -> None:
+async def test_what_a_running_job_shows_is_its_last_frame_also_when_it_is_killed(
+    browser: Browser, site: Site
+) -> None:
     (site.folder / "held.jsonl").write_text("\n".join(json.dumps(f"Hold {n}") for n in range(20)))
     replies = iter([answer("Quick.")] * 9)
     site.provider.replies = lambda call: next(replies, never())
     options = ("--model", "tiny", "--base-url", site.provider.url, "--concurrency", "3")
     frames: list[dict[str, Any]] = []
     async with (
-        running("run", "held.jsonl", *options, cwd=site.folder, env=site.environ),
+        running("run", "held.jsonl", *options, cwd=site.folder, env=site.environ) as job,
         visit(browser, site.address, prepare=_collecting(frames)) as page,
     ):
         await page.get_by_role("link", name="held.results.jsonl").click()
@@ -129,24 +132,36 @@ async def test_what_a_running_job_shows_is_its_last_frame(browser: Browser, site
         assert len(shown) > 10
         assert (last["done"], last["in_flight"], last["summary"]["attempts"]) == (9, 3, 9)
 
+        job.send(signal.SIGKILL)
+        await expect(page.locator(".job .pill")).to_have_text("Gone")
+        await expect(page.locator('[data-job="done"]')).to_have_text("9")
+        await expect(page.locator(".card.writing")).to_have_count(0)
+        listed = page.get_by_role("link", name="held.results.jsonl")
+        await expect(listed).to_contain_text("Gone")
+
 
 async def test_what_no_row_has_told_yet_is_a_dash_and_not_unknown(
     browser: Browser, site: Site
 ) -> None:
-    (site.folder / "early.jsonl").write_text('"One"\n"Two"\n')
+    inputs = [f"early-{number:02}.jsonl" for number in range(23)]
+    for name in inputs:
+        (site.folder / name).write_text(json.dumps({"id": name, "prompt": "Say it"}))
     end = asyncio.Event()
     replies = iter([rate_limited("0.01")])
     site.provider.replies = lambda call: next(
         replies, answer("word " * 9, chunks=9, edit=lambda parts: [*parts[:4], end, *parts[4:]])
     )
-    options = ("--model", "tiny", "--base-url", site.provider.url, "--concurrency", "1")
+    options = ("--model", "tiny", "--base-url", site.provider.url, "--no-dedupe")
+    output = ("-o", "early.results.jsonl", "--concurrency", "1")
     async with (
-        running("run", "early.jsonl", *options, cwd=site.folder, env=site.environ) as job,
+        running("run", *inputs, *output, *options, cwd=site.folder, env=site.environ) as job,
         visit(browser, site.address) as page,
     ):
         link = page.get_by_role("link", name="early.results.jsonl")
         await expect(link).to_have_attribute("title", str(site.folder / "early.results.jsonl"))
         await link.click()
+        names = "early-00.jsonl, early-01.jsonl, early-02.jsonl and 20 more"
+        await expect(page.locator(".subject")).to_contain_text(names)
         tiles = page.locator(".tile")
         attempts = tiles.filter(has_text="Attempts")
         await expect(attempts).to_contain_text("1 retry")

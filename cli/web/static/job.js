@@ -97,10 +97,17 @@ function section(title, hint = "") {
   };
 }
 
+/** Of many inputs a running job names the first 20, and says `and 1,234 more` at the end. */
+function named(inputs) {
+  const more = inputs.length === 21 ? /^and ([\d,]+) more$/.exec(inputs[20]) : null;
+  const all = more ? 20 + Number(more[1].replaceAll(",", "")) : inputs.length;
+  const first = inputs.slice(0, 3).map(base).join(", ");
+  return all > 3 ? `${first} and ${count(all - 3)} more` : first;
+}
+
 function about(job) {
-  const inputs = (job.inputs ?? []).map(base);
-  const named = inputs.length > 3 ? `${inputs.slice(0, 3).join(", ")} and ${inputs.length - 3} more` : inputs.join(", ");
-  const parts = [`${job.command ?? "run"}${named ? ` ${named}` : ""}`];
+  const from = named(job.inputs ?? []);
+  const parts = [`${job.command ?? "run"}${from ? ` ${from}` : ""}`];
   if (job.summary?.model) parts.push(job.summary.model);
   if (job.started_at) parts.push(`since ${clock(job.started_at)}`);
   const elapsed = job.summary?.wall_s ?? job.elapsed_s;
