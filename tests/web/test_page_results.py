@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
 
 import pytest
 from browser import PHONE, values, visit
+from command import running
+from faultreplies import answer
 from pagesite import HOSTILE, Site
 from playwright.async_api import Browser, Page, expect
 
@@ -188,3 +191,25 @@ async def test_rows_are_asked_for_again_when_the_server_is_back(
         await sockets[0].close()
         await expect(page.locator(".found")).to_have_text("11 of 230 rows")
         await expect(page.get_by_label("Search")).to_have_value("Number 12")
+
+
+async def test_a_job_that_begins_puts_its_file_into_the_list(browser: Browser, site: Site) -> None:
+    end = asyncio.Event()
+    replies = iter([answer("Quick.")])
+    site.provider.replies = lambda call: next(
+        replies, answer("word " * 9, chunks=9, edit=lambda parts: [*parts[:4], end, *parts[4:]])
+    )
+    (site.folder / "begun.jsonl").write_text('"One"\n"Two"\n')
+    options = ("--model", "tiny", "--base-url", site.provider.url, "--concurrency", "1")
+    async with visit(browser, site.at(DONE)) as page:
+        await expect(page.locator(".found")).to_have_text("230 rows")
+        run = running("run", "begun.jsonl", *options, cwd=site.folder, env=site.environ)
+        async with run as job:
+            option = page.get_by_role("option", name="begun.results.jsonl")
+            await expect(option).to_have_text("begun.results.jsonl (running)")
+            await page.get_by_label("Results file").select_option("begun.results.jsonl")
+            await expect(page.locator(".found")).to_have_text("1 row")
+            end.set()
+            assert (await job.ended()).code == 0
+            await expect(page.locator(".found")).to_have_text("2 rows")
+            await expect(option).to_have_text("begun.results.jsonl")

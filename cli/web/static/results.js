@@ -36,7 +36,11 @@ export class Results {
       this.filters.element, this.empty, this.body);
     this.root = root;
     connection.addEventListener("state", ({ detail }) => {
-      if (detail.state === "live" && this.shown && this.failed) this.open({ parameters: Object.entries(this.state) });
+      if (detail.state === "live" && this.shown && this.failed) this.anew();
+    });
+    connection.on("jobs", ({ jobs }) => {
+      const told = (job) => this.files?.find((file) => file.file === job.file)?.running === (job.state === "running");
+      if (this.shown && this.files && jobs.some((job) => job.file && !told(job))) this.anew();
     });
   }
 
@@ -44,7 +48,7 @@ export class Results {
     return this.state.file ? `${base(this.state.file)} – Results` : "Results";
   }
 
-  async open({ parameters }) {
+  async open({ parameters, again = false }) {
     this.shown = true;
     this.state = Object.fromEntries(parameters);
     if (this.files === null || !this.files.some((file) => file.file === this.state.file)) await this.list();
@@ -56,7 +60,13 @@ export class Results {
     this.picker.value = this.state.file ?? "";
     this.filters.values = this.state;
     this.describe();
-    await Promise.all([this.rows(), this.one()]);
+    await Promise.all([this.rows(again), this.one()]);
+  }
+
+  /** The files may be others by now; what is looked for is the same. */
+  anew() {
+    this.files = null;
+    return this.open({ parameters: Object.entries(this.state), again: true });
   }
 
   close() {
