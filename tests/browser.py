@@ -82,7 +82,7 @@ async def visit(
     finally:
         await opened.close()
     left = [each for each in wrong if excused is None or excused not in each]
-    assert left == []
+    assert not left, left
 
 
 async def values(page: Page, attribute: str) -> dict[str, str]:

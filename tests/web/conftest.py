@@ -65,7 +65,8 @@ async def results(site: Site) -> dict[str, Any]:
     site.provider.replies = reply
     options = ("--model", "tiny", "--base-url", site.provider.url, "--summary", "done.json")
     prices = ("--price-in", "1", "--price-out", "2")
-    done = await command("run", "done.jsonl", *options, *prices, cwd=site.folder)
+    args = ("run", "done.jsonl", *options, *prices)
+    done = await command(*args, cwd=site.folder, env=site.environ)
     assert done.code == 1, done
     summary: dict[str, Any] = json.loads((site.folder / "done.json").read_text())
     return summary

@@ -62,6 +62,8 @@ async def test_a_running_job_moves_and_ends_as_its_summary_says(
         card = page.locator(".card").filter(has_text="live-0")
         await expect(card.locator(".text")).to_contain_text("word word")
 
+        link = page.get_by_role("link", name="live.results.jsonl")
+        await link.focus()
         done = page.locator('[data-job="done"]')
         bar = page.get_by_role("progressbar", name="Rows done")
         for count in (5, 12):
@@ -72,6 +74,8 @@ async def test_a_running_job_moves_and_ends_as_its_summary_says(
             gate.release()
             await expect(done).not_to_have_text(before)
         assert int(await bar.get_attribute("aria-valuenow") or 0) > 0
+        await expect(link.locator(".second")).to_contain_text(" of 40")
+        await expect(link).to_be_focused()  # while what it says has changed
         await expect(page.get_by_role("img", name="Rows a second")).to_be_visible()
         hostile = page.locator(".card").filter(has_text="live-1")
         if await hostile.count():

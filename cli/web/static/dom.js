@@ -29,14 +29,21 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Build the children anew only where what they are made of has changed. */
+/** Build the children anew only where what they are made of has changed; the focus stays. */
 export function refresh(element, made, build) {
   const key = JSON.stringify(made);
   if (element.madeOf === key) return;
   element.madeOf = key;
+  const within = element !== document.activeElement && element.contains(document.activeElement);
+  const active = within ? document.activeElement : null;
   const built = build();
   element.replaceChildren(...[built].flat(2).filter((child) => child !== null && child !== undefined));
+  if (!active) return;
+  const same = (one) => one === active || nameOf(one) === nameOf(active);
+  [...element.querySelectorAll(active.tagName)].find(same)?.focus({ preventScroll: true });
 }
+
+const nameOf = (element) => element.getAttribute("aria-label") ?? element.getAttribute("href") ?? element.textContent;
 
 /** For screen readers alone: something that happened and is worth an interruption. */
 export function announce(text) {

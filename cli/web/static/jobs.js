@@ -1,7 +1,7 @@
 // The view of jobs: all of them on the left, one of them on the right (or below each other).
 
 import { load } from "./connection.js";
-import { announce, byId, h, refresh } from "./dom.js";
+import { announce, h, refresh } from "./dom.js";
 import { base, clock, count, money, percent } from "./format.js";
 import { Job } from "./job.js";
 import { visible } from "./plain.js";
@@ -17,6 +17,7 @@ export class Jobs {
     this.chosen = null;
     this.shown = null;
     this.frames = new Map();
+    this.links = new Map();
     this.list = h("ul", { class: "joblist" });
     this.empty = h("div", { class: "empty" }, h("p", {}, "Looking for jobs…"));
     this.job = new Job();
@@ -42,6 +43,7 @@ export class Jobs {
   open({ path }) {
     this.chosen = path[0] ?? null;
     this.choose();
+    if (this.chosen && this.shown && !WIDE.matches) this.job.name.focus({ preventScroll: true }); // the list is gone
   }
 
   close() {}
@@ -55,7 +57,7 @@ export class Jobs {
       const was = before?.find((one) => one.job === job.job);
       if (was?.state === "running" && job.state !== "running") announce(`${base(job.output)} has ${job.state === "finished" ? "finished" : "stopped"}`);
     }
-    refresh(this.list, [this.jobs, this.shown], () => this.jobs.map((job) => this.entry(job)));
+    this.relist();
     this.empty.hidden = this.jobs.length > 0;
     if (!this.jobs.length) {
       refresh(this.empty, ["none"], () => [
@@ -68,20 +70,19 @@ export class Jobs {
     this.choose();
   }
 
-  entry(job) {
-    const running = job.state === "running";
-    const state = running || job.state === "finished" ? "" : "bad";
-    const strip = h("span", { class: "strip", "aria-hidden": "true" }, h("span", { class: `fill ${running ? "now" : ""}` }));
-    strip.firstChild.style.width = job.total ? `${(100 * (job.done ?? 0)) / job.total}%` : "0";
-    const facts = [job.total ? `${count(job.done)} of ${count(job.total)}` : `${count(job.done)} rows`];
-    if (job.failed) facts.push(`${count(job.failed)} failed`);
-    if (typeof job.cost_usd === "number" && job.cost_usd > 0) facts.push(money(job.cost_usd));
-    const current = job.job === this.shown;
-    return h("li", {}, h("a", { href: `#/jobs/${encodeURIComponent(job.job)}`, title: visible(job.output), "aria-current": current ? "true" : null },
-      h("span", { class: "first" }, h("bdi", { class: "name" }, visible(base(job.output) || job.command)),
-        h("span", { class: `state ${running ? "running" : state}` }, running && job.total ? percent(job.done, job.total) : STATES[job.state] ?? job.state)),
-      job.total ? strip : null,
-      h("span", { class: "second" }, h("span", {}, facts.join(" · ")), h("span", {}, clock(job.ended_at ?? job.started_at)))));
+  /** The list as it is now; a link that is there stays the same one, and keeps the focus. */
+  relist() {
+    const before = this.links;
+    const link = ({ job }) => before.get(job) ?? h("a", { href: `#/jobs/${encodeURIComponent(job)}` });
+    this.links = new Map(this.jobs.map((job) => [job.job, link(job)]));
+    for (const job of this.jobs) {
+      const shown = this.links.get(job.job);
+      refresh(shown, job, () => entry(job));
+      shown.title = visible(job.output);
+      if (job.job === this.shown) shown.setAttribute("aria-current", "true");
+      else shown.removeAttribute("aria-current");
+    }
+    refresh(this.list, [...this.links.keys()], () => [...this.links.values()].map((each) => h("li", {}, each)));
   }
 
   /** Show the chosen job; on a wide page the first one where none is chosen. */
@@ -93,13 +94,12 @@ export class Jobs {
     const id = job?.job ?? null;
     if (id !== this.shown) {
       this.shown = id;
-      refresh(this.list, [known, id], () => known.map((one) => this.entry(one)));
+      if (this.jobs) this.relist();
       if (job) this.job.start(this.frames.get(id) ?? job);
       this.watch(true);
     }
     if (!job) return;
     if (job.state !== "running" && job.file) this.fill(job);
-    if (this.chosen && !byId("main").contains(document.activeElement)) this.job.name.focus({ preventScroll: true });
   }
 
   watched = (message) => message.job !== undefined && message.job === this.shown;
@@ -130,6 +130,23 @@ export class Jobs {
     });
     if (this.shown === job.job) this.job.show(frame);
   }
+}
+
+/** What the list says of a job. */
+function entry(job) {
+  const running = job.state === "running";
+  const tone = running ? "running" : job.state === "finished" ? "" : "bad";
+  const strip = h("span", { class: "strip", "aria-hidden": "true" }, h("span", { class: `fill ${running ? "now" : ""}` }));
+  strip.firstChild.style.width = job.total ? `${(100 * (job.done ?? 0)) / job.total}%` : "0";
+  const facts = [job.total ? `${count(job.done)} of ${count(job.total)}` : `${count(job.done)} rows`];
+  if (job.failed) facts.push(`${count(job.failed)} failed`);
+  if (typeof job.cost_usd === "number" && job.cost_usd > 0) facts.push(money(job.cost_usd));
+  return [
+    h("span", { class: "first" }, h("bdi", { class: "name" }, visible(base(job.output) || job.command)),
+      h("span", { class: `state ${tone}` }, running && job.total ? percent(job.done, job.total) : STATES[job.state] ?? job.state)),
+    job.total ? strip : null,
+    h("span", { class: "second" }, h("span", {}, facts.join(" · ")), h("span", {}, clock(job.ended_at ?? job.started_at))),
+  ];
 }
 
 /** A frame of what is beside an output: its manifest, and the report of it. */
