@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ from pathlib import Path
 import pytest
 
 from llmbatch.jobs.embedded.weights import find
+
+# A shell starts what runs in the background without SIGINT, nohup without SIGHUP; what is ignored
+# stays so in every process that a test starts, and tests are about those signals.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # As the tests were started; by the time a fixture runs, a test may have changed it.
 ENVIRON = dict(os.environ)

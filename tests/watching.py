@@ -93,7 +93,9 @@ def is_alive(pid: int) -> bool:
 
 async def until(condition: Callable[[], bool], what: str) -> None:
     """Look again and again, for what nobody announces."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)
-    assert condition(), what
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"did not come: {what}") from None
