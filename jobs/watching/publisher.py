@@ -177,7 +177,7 @@ class Publisher:
     def _second(self) -> None:
         """Note how things are."""
         self._timer = asyncio.get_running_loop().call_later(1.0, self._second)
-        self._view.timeline.add(self._view.point(self._view.pulse().in_flight))
+        self._view.note()
         if self._door is not None:
             self._door.rest()
         for watcher in tuple(self._watchers):

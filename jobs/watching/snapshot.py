@@ -90,6 +90,15 @@ class View:
         """What is under way; asked for in the loop alone."""
         return Pulse(0) if self.tally.flow is None else self.tally.flow.pulse()
 
+    @property
+    def earlier(self) -> int:
+        """Rows that earlier runs have done."""
+        return sum(self.tally.skipped.values())
+
+    def note(self) -> None:
+        """Remember how things are; once a second."""
+        self.timeline.add(self.point(self.pulse().in_flight), self.earlier)
+
     def point(self, in_flight: int) -> Point:
         """This moment."""
         tally, elapsed = self.tally, self.elapsed
@@ -143,7 +152,7 @@ class View:
             "in_flight": pulse.in_flight,
             "concurrency": tally.concurrency,
             "limits": pulse.limits,
-            "recent": self.timeline.rates(now),
+            "recent": self.timeline.rates(now, self.earlier),
             "timeline": {
                 "every_s": self.timeline.every,
                 "points": self.timeline.with_now(now),

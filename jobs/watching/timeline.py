@@ -39,12 +39,12 @@ class Timeline:
     def __init__(self) -> None:
         self.every = 1
         self.points: list[Point] = []
-        self._lately: deque[Point] = deque(maxlen=LATELY + 1)
+        self._lately: deque[tuple[Point, int]] = deque(maxlen=LATELY + 1)
         self._added = 0
 
-    def add(self, point: Point) -> None:
-        """The next second's."""
-        self._lately.append(point)
+    def add(self, point: Point, earlier: int = 0) -> None:
+        """The next second's; so many of its rows were done by ``earlier`` runs."""
+        self._lately.append((point, earlier))
         if self._added % self.every == 0:
             self.points.append(point)
             if len(self.points) >= MOST:
@@ -56,9 +56,10 @@ class Timeline:
         """All points, and one for this moment."""
         return [*self.points, now]
 
-    def rates(self, now: Point) -> Rates:
-        """What came since the oldest point that is not too old."""
-        start = next((p for p in self._lately if now.at_s - p.at_s <= LATELY + 1), now)
+    def rates(self, now: Point, earlier: int = 0) -> Rates:
+        """What this run did since the oldest point that is not too old."""
+        fresh = (kept for kept in self._lately if now.at_s - kept[0].at_s <= LATELY + 1)
+        start, before = next(fresh, (now, earlier))
         seconds = now.at_s - start.at_s
         if seconds <= 0:
             return Rates(0.0, 0.0, None, 0.0)
@@ -66,7 +67,7 @@ class Timeline:
         if now.cost_usd is not None:
             dollars = round((now.cost_usd - (start.cost_usd or 0.0)) / seconds * 3600, 9)
         return Rates(
-            round((now.done - start.done) / seconds, 2),
+            round(max(0, now.done - start.done - (earlier - before)) / seconds, 2),
             round((now.output_tokens - start.output_tokens) / seconds, 2),
             dollars,
             round(seconds, 2),

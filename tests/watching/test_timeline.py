@@ -68,3 +68,10 @@ def test_bars_hold_every_value_once(values: list[float]) -> None:
         assert end == start
     for value in values:
         assert not bars or bars[0][0] * 0.97 <= max(value, 1e-6) <= bars[-1][1] * 1.03
+
+
+def test_rows_of_earlier_runs_are_no_pace_of_this_one() -> None:
+    timeline = Timeline()
+    timeline.add(Point(0, 0, 0, 0, 0, None))
+    timeline.add(Point(1, 0, 1_000, 0, 0, None), 1_000)
+    assert timeline.rates(Point(2, 0, 1_004, 0, 0, None), 1_000).rows_per_s == 2

@@ -205,6 +205,22 @@ async def test_a_job_that_is_over_agrees_with_its_summary_to_the_digit(
         await expect(page.locator(".found")).to_have_text("2 of 230 rows")
 
 
+async def test_a_job_that_is_looked_at_again_has_its_figures_still(
+    browser: Browser, site: Site, results: Mapping[str, Any]
+) -> None:
+    async with visit(browser, site.address) as page:
+        await page.get_by_role("link", name="done.results.jsonl").click()
+        times = page.get_by_role("img", name="Time to first token")
+        await expect(times).to_be_visible()
+        there = page.url
+        await page.evaluate("location.hash = '#/jobs/of-another-day'")
+        await expect(times).to_be_hidden()
+        await page.evaluate("address => { location.href = address; }", there)
+        await expect(times).to_be_visible()
+        same(await values(page, "data-figure"), results)
+        assert (await values(page, "data-figure"))["attempts"] != ""
+
+
 async def test_the_page_comes_back_by_itself_and_says_that_it_was_gone(
     browser: Browser, site: Site, results: Mapping[str, Any]
 ) -> None:

@@ -36,7 +36,7 @@ export class Job {
   start(listed) {
     this.answers.clear();
     this.graphs.clear();
-    this.show({ ...listed, summary: null });
+    this.show(listed);
   }
 
   show(job) {

@@ -125,10 +125,11 @@ export class Jobs {
     const [manifest, report] = await Promise.allSettled([
       load("api/job", { file: job.file }), load("api/report", { file: job.file }),
     ]);
-    Object.assign(frame, fromFiles(frame, manifest.value?.manifest, report.value), {
+    const now = this.frames.get(job.job) ?? frame; // its last message may have come meanwhile
+    Object.assign(now, fromFiles(now, manifest.value?.manifest, report.value), {
       filled: manifest.status === "fulfilled" || report.status === "fulfilled", filling: false,
     });
-    if (this.shown === job.job) this.job.show(frame);
+    if (this.shown === job.job) this.job.show(now);
   }
 }
 
