@@ -71,18 +71,26 @@ class Board:
         listing, next_folder, names = Listing([]), 0.0, set[str]()
         jobs: Sequence[Entry] = ()
         while True:
-            with suppress(OSError):  # no descriptor is left: they are as they were
-                jobs = await running(self._environ)
+            jobs = await self._running(jobs)
             now = {job.job for job in jobs}
             if loop.time() >= next_folder or now != names:
                 listing = await self._shelf.listing()
                 next_folder, names = loop.time() + FOLDER_S, now
+                # One whose manifest was found has its socket by now: it goes by its own name.
+                jobs = await self._running(jobs)
             self._tell(self._all(jobs, listing.files))
             self._again.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(RUNNING_S):
                     await self._again.wait()
                 next_folder = 0.0
+
+    async def _running(self, before: Sequence[Entry]) -> Sequence[Entry]:
+        """The jobs that run; as they were where no descriptor is left to look."""
+        try:
+            return await running(self._environ)
+        except OSError:
+            return before
 
     def _tell(self, jobs: Sequence[Entry]) -> None:
         line = as_line({"type": "jobs", "jobs": jobs})

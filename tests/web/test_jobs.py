@@ -15,6 +15,7 @@ import pytest
 from command import command, running
 from faultreplies import answer, stalled
 from pageserver import Ear, Page, page
+from watching import until
 
 from faultserver import FaultServer
 from llmbatch.jobs.watching.client import follow as follow_a_job
@@ -183,3 +184,32 @@ async def test_a_lack_of_descriptors_ends_neither_the_list_nor_the_sight_of_a_jo
         hold.set()
         assert (await job.ended()).code == 0
         await listed(ear, tmp_path, state="finished")
+
+
+async def test_a_job_that_begins_while_the_list_is_made_goes_by_its_own_name(
+    server: Page,
+    model: FaultServer,
+    runtime: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prompts(tmp_path)
+    model.replies = stalled(asyncio.Event(), after=3)
+    async with contextlib.AsyncExitStack() as stack:
+        begun = False
+
+        async def look(environ: Any) -> list[Any]:
+            nonlocal begun
+            if begun:
+                return await jobs_of_this_host(environ)
+            begun = True
+            await stack.enter_async_context(running(*asking(model), cwd=tmp_path, env=runtime))
+            written = tmp_path / "prompts.results.jsonl.manifest.json"
+            await until(written.exists, "the manifest of a job that runs")
+            return []
+
+        monkeypatch.setattr("llmbatch.cli.web.board.running", look)
+        async with server.browser() as ear:
+            seen = await listed(ear, tmp_path, state="running")
+            await ear.say(type="watch", job=seen["job"])
+            await ear.next("job", job=seen["job"], state="running")
