@@ -212,9 +212,9 @@ class Publisher:
             watcher.send([self._message])
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> None:
-        began = time.thread_time()  # what the machine does meanwhile is not its doing
+        began = time.perf_counter()
         self._message = line(self._view.message(self._notices))
-        self._next = loop.time() + max(EVERY, (time.thread_time() - began) / SHARE)
+        self._next = loop.time() + max(EVERY, (time.perf_counter() - began) / SHARE)
 
     def __enter__(self) -> Self:
         self.open()
